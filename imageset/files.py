@@ -52,7 +52,9 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 def write_json(value: Any, path: Path) -> None:
     """Write sorted, indented JSON: the same value gives the same bytes."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(
+            json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
 
 
 def sha256_of(path: Path) -> str:

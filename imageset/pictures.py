@@ -6,13 +6,20 @@ Everything that meets bytes from the web goes through here. Not for cutting and 
 from __future__ import annotations
 
 import io
-import warnings
 from dataclasses import dataclass
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 # What the web calls a picture; other formats that Pillow could read are not worth their attack surface.
-FORMATS = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp", "GIF": "gif", "BMP": "bmp", "TIFF": "tif"}
+FORMATS = {
+    "JPEG": "jpg",
+    "MPO": "jpg",
+    "PNG": "png",
+    "WEBP": "webp",
+    "GIF": "gif",
+    "BMP": "bmp",
+    "TIFF": "tif",
+}
 
 _ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -60,9 +67,7 @@ def open_picture(data: bytes) -> Image.Image:
         When it is none of `FORMATS`, or has more pixels than Pillow's guard against decompression bombs allows.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(data), formats=tuple(FORMATS))
+        image = Image.open(io.BytesIO(data), formats=tuple(FORMATS))
     except Image.DecompressionBombError as error:
         raise BadPictureError("too_many_pixels") from error
     except UnidentifiedImageError as error:
@@ -84,9 +89,7 @@ def decode(image: Image.Image) -> None:
         When the file ends early or is broken.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            image.load()
+        image.load()
     except Image.DecompressionBombError as error:
         raise BadPictureError("too_many_pixels") from error
     except Exception as error:
@@ -122,7 +125,7 @@ def upright_transpose(image: Image.Image, rotation: int | None) -> Image.Transpo
         Degrees counter-clockwise from the source's metadata. EXIF, where it has an orientation, is believed instead.
     """
     try:
-        orientation = image.getexif().get(_ORIENTATION)
+        orientation = dict(image.getexif()).get(_ORIENTATION, 0)
     except Exception:
         orientation = None  # EXIF is decoration: a broken block says nothing
     if orientation in range(1, 9):

@@ -63,7 +63,9 @@ def write_shard(path: Path, entries: Iterable[Entry]) -> None:
     with replacing(path) as temporary, tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
         for entry in entries:
             if (entry.key, entry.extension) <= last:
-                raise ValueError(f"entries are not sorted: {entry.key}.{entry.extension} after {'.'.join(last)}")
+                raise ValueError(
+                    f"entries are not sorted: {entry.key}.{entry.extension} after {'.'.join(last)}"
+                )
             last = (entry.key, entry.extension)
             info = tarfile.TarInfo(f"{entry.key}.{entry.extension}")
             info.size, info.mode = len(entry.data), 0o644
