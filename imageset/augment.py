@@ -50,8 +50,9 @@ class Augmenter:
         """
         seed = tf.stack([tf.constant(self.seed, tf.int64), tf.cast(epoch, tf.int64)])
         # Philox counts: row i is the same whatever comes after it. "auto_select" would depend on the device.
-        drawn = tf.random.stateless_uniform((count, _DRAWS), seed, minval=-1, alg="philox")
-        return self._transforms(tf.unstack(drawn, axis=1), side)
+        drawn = tf.random.stateless_uniform((count, _DRAWS), seed, minval=-1, dtype=tf.float64, alg="philox")
+        # Sines differ in their last bits with the processor and the length of the array; float32 has no room for them.
+        return tf.cast(self._transforms(tf.unstack(drawn, axis=1), side), tf.float32)
 
     def bend(self, images: tf.Tensor, transforms: tf.Tensor) -> tf.Tensor:
         """Bend crops; what comes in from outside is the nearest pixel of the border.
@@ -81,10 +82,11 @@ class Augmenter:
         """From draws in -1..1 to matrix rows: shift, then turn, shear, zoom and flip about the middle."""
         flip, rotation, across, down, shear, zoom = drawn
         height, width = side
+        one = tf.ones_like(flip)
         angle = rotation * math.radians(self.params.rotation)
         slope = shear * self.params.shear
         scale = 1 + zoom * self.params.zoom
-        mirror = tf.where(flip < 0, -1.0, 1.0) if self.params.flip else 1.0
+        mirror = tf.where(flip < 0, -one, one) if self.params.flip else one
         cos, sin = scale * tf.cos(angle), scale * tf.sin(angle)
         xx, xy = mirror * cos, mirror * (slope * cos - sin)
         yx, yy = sin, slope * sin + cos
@@ -93,5 +95,4 @@ class Augmenter:
         from_y = middle_y + down * self.params.shift * height
         offset_x = middle_x - xx * from_x - xy * from_y
         offset_y = middle_y - yx * from_x - yy * from_y
-        none = tf.zeros_like(angle)
-        return tf.stack([xx, xy, offset_x, yx, yy, offset_y, none, none], axis=1)
+        return tf.stack([xx, xy, offset_x, yx, yy, offset_y, 0 * one, 0 * one], axis=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,8 @@ Pixels = npt.NDArray[np.uint8]
 _TILE = 128  # pixels, both sides, of a crop on a sheet
 _FONT_SIZE = 12
 _LINE = 15  # pixels from line to line
-_CAPTION_LINES = 2
+_MARGIN = 4  # pixels between a crop and its caption
+_KEPT_END = 5  # characters
 _GAP = 8
 _PAPER, _INK = "white", "#202020"
 
@@ -83,8 +85,8 @@ def worst_mistakes(
     wrong = np.flatnonzero(predicted != labels)
     shown = wrong[np.argsort(-confidence[wrong], kind="stable")][:limit]
     if not len(shown):
-        return _note(f"no mistakes: all {len(labels)} crops were labelled right")
-    captions = [f"{classes[labels[i]]} -> {classes[predicted[i]]} {confidence[i]:.2f}" for i in shown]
+        return _note(f"no mistakes: {len(labels)} of {len(labels)} crops right")
+    captions = [f"{classes[labels[i]]}\n-> {classes[predicted[i]]} {confidence[i]:.2f}" for i in shown]
     return contact_sheet([images[i] for i in shown], captions, columns=6)
 
 
@@ -96,7 +98,7 @@ def contact_sheet(images: Sequence[Pixels], captions: Sequence[str], columns: in
     images : sequence of numpy.ndarray
         At least one; uint8, (H, W, C) with C of 3 or 1. Stretched to a square.
     captions : sequence of str
-        One for each; two lines are shown, and an ellipsis where more would be needed.
+        One for each, lines separated by newlines; a line that is too long is shortened in its middle.
     columns : int
         How many side by side, at most.
 
@@ -105,20 +107,22 @@ def contact_sheet(images: Sequence[Pixels], captions: Sequence[str], columns: in
     PIL.Image.Image
         RGB, filled row by row. `Image.save` writes it as PNG without times.
     """
-    tiles = [np.asarray(_tile(image, caption)) for image, caption in zip(images, captions, strict=True)]
+    lines = [caption.split("\n") for caption in captions]
+    height = _TILE + _MARGIN + _LINE * max(map(len, lines))
+    tiles = [np.asarray(_tile(image, below, height)) for image, below in zip(images, lines, strict=True)]
     across = min(columns, len(tiles))
     shape = (math.ceil(len(tiles) / across), across)
     sheet = montage(np.stack(tiles), fill=(255, 255, 255), grid_shape=shape, padding_width=_GAP, channel_axis=-1)
     return Image.fromarray(sheet)
 
 
-def _tile(pixels: Pixels, caption: str) -> Image.Image:
+def _tile(pixels: Pixels, lines: list[str], height: int) -> Image.Image:
     crop = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).convert("RGB")
-    tile = Image.new("RGB", (_TILE, _TILE + 4 + _LINE * _CAPTION_LINES), _PAPER)
+    tile = Image.new("RGB", (_TILE, height), _PAPER)
     tile.paste(crop.resize((_TILE, _TILE), Image.Resampling.BICUBIC))
     draw = ImageDraw.Draw(tile)
-    for number, line in enumerate(_wrapped(caption)):
-        draw.text((0, _TILE + 4 + number * _LINE), line, _INK, font=_font())
+    for number, line in enumerate(lines):
+        draw.text((0, _TILE + _MARGIN + number * _LINE), _cut(line), _INK, font=_font())
     return tile
 
 
@@ -128,31 +132,19 @@ def _note(text: str) -> Image.Image:
     return sheet
 
 
+@cache
 def _font() -> ImageFont.FreeTypeFont:
     # Comes with Pillow, so that captions look the same on every machine.
     return ImageFont.load_default(_FONT_SIZE)  # type: ignore[return-value]
 
 
-def _wrapped(caption: str) -> list[str]:
-    """Break a caption into lines that fit below a crop; the last one takes what is left, cut where it ends."""
-    font, words = _font(), caption.split()
-    lines: list[str] = []
-    while words and len(lines) < _CAPTION_LINES - 1:
-        fitting = [count for count in range(1, len(words) + 1) if font.getlength(" ".join(words[:count])) <= _TILE]
-        taken = max(fitting, default=1)
-        lines.append(_cut(" ".join(words[:taken])))
-        words = words[taken:]
-    return [*lines, _cut(" ".join(words))]
-
-
 def _cut(line: str) -> str:
-    """Shorten a line until it fits below a crop."""
-    font = _font()
-    if font.getlength(line) <= _TILE:
-        return line
-    while line and font.getlength(line + "...") > _TILE:
-        line = line[:-1]
-    return line.rstrip() + "..."
+    """Shorten a line in the middle until it fits below a crop; the end often holds a number."""
+    start, end = line[:-_KEPT_END], line[-_KEPT_END:]
+    while start and _font().getlength(line) > _TILE:
+        start = start[:-1]
+        line = f"{start.rstrip()}...{end.lstrip()}"
+    return line
 
 
 def _points(classes: Sequence[str], curves: Sequence[Curve]) -> Iterable[tuple[object, ...]]:

@@ -83,6 +83,11 @@ def make_crops(
     pandas.DataFrame
         Schema `records.CROPS`: a row for every box. Status `ok`; `excluded`, with an attribute's name, `too_small` or
         `duplicate_box` as reason; or `failed`, with `no_picture` or a cause of `BadPictureError`.
+
+    Raises
+    ------
+    UserError
+        When a shard that `downloads` names is missing or damaged; `crops_folder` is as it was.
     """
     table = _known_before(boxes, downloads, exclude)
     todo = table[table["status"] == "ok"]
@@ -116,10 +121,13 @@ def _known_before(boxes: pd.DataFrame, downloads: pd.DataFrame, exclude: Sequenc
 
 
 def _by_shard(todo: pd.DataFrame, images_folder: Path) -> Iterator[tuple[Path, pd.DataFrame]]:
-    """Each image shard with the rows of its boxes; one without any still gets an (empty) crop shard."""
-    rows = dict(iter(todo.groupby("shard")))
-    for path in sorted(images_folder.glob("*.tar")):
-        yield path, rows.get(path.name, todo.iloc[:0])
+    """Each image shard with the rows of its boxes; one without any still gets an (empty) crop shard.
+
+    A shard that is missing is given too, so that reading it says so.
+    """
+    rows = {str(name): of_shard for name, of_shard in todo.groupby("shard")}
+    for name in sorted(rows.keys() | {path.name for path in images_folder.glob("*.tar")}):
+        yield images_folder / name, rows.get(name, todo.iloc[:0])
 
 
 def _do(jobs: Sequence[_Job], rules: CropRules, workers: int) -> dict[Any, _Result]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from PIL import Image
 
+from imageset.params import Colour, Resize
 from imageset.pictures import decode, open_picture, to_grey, to_rgb, upright_transpose
 
 # A reduced decode keeps at least this many pixels for each pixel of the crop, so that the last step down is
@@ -51,8 +52,8 @@ class CropRules:
     """
 
     size: int
-    resize: Literal["stretch", "pad", "crop"]
-    colour: Literal["rgb", "grey"]
+    resize: Resize
+    colour: Colour
     min_box_px: int
 
 
@@ -113,7 +114,8 @@ def _draft(image: Image.Image, stored: tuple[int, int], sides: Sequence[tuple[in
     spare = min((deciding(pair) for pair in sides), default=max(stored)) // (_MARGIN * rules.size)
     scale = max(step for step in (1, 2, 4, 8) if step <= max(spare, 1))
     if scale > 1:
-        image.draft(image.mode, (-(-stored[0] // scale), -(-stored[1] // scale)))
+        # Rounded down: `draft` picks the largest step that still gives at least the size asked for.
+        image.draft(image.mode, (max(1, stored[0] // scale), max(1, stored[1] // scale)))
 
 
 def _crop(image: Image.Image, box: Box, upright: Image.Transpose | None, rules: CropRules) -> Image.Image:

@@ -61,10 +61,16 @@ def write_dataset(split: pd.DataFrame, crops_folder: Path, path: Path) -> None:
         Crop shards whose JPEG files are all of one size and mode.
     path : Path
         Written whole or not at all; memory holds one batch of crops.
+
+    Raises
+    ------
+    UserError
+        When the shards lack a crop of `split`, or have none at all.
     """
     classes = sorted(split["label"].unique())
     shape = _shape(crops_folder)
-    row_of = split.set_index("crop_id")[["label", "split"]].to_dict("index")
+    codes = pd.Categorical(split["label"], classes).codes
+    place_of = dict(zip(split["crop_id"], zip(split["split"], codes, strict=True), strict=True))
     with (
         replacing(path) as temporary,
         h5py.File(temporary, "w") as file,
@@ -73,8 +79,9 @@ def write_dataset(split: pd.DataFrame, crops_folder: Path, path: Path) -> None:
         file.attrs["classes"] = classes
         writers = {name: _Writer(file.create_group(name), int((split["split"] == name).sum()), shape) for name in NAMES}
         for crop_id, image in _crops(crops_folder):
-            if row := row_of.get(crop_id):
-                writers[row["split"]].add(crop_id, classes.index(row["label"]), image)
+            if crop_id in place_of:
+                name, label = place_of[crop_id]
+                writers[name].add(crop_id, label, image)
                 advance()
         for writer in writers.values():
             writer.close()
@@ -99,7 +106,7 @@ def open_split(path: Path, name: str) -> Split:
                 crop_ids=[str(crop_id) for crop_id in group["crop_ids"].asstr()[:]],
                 classes=[str(label) for label in file.attrs["classes"]],
             )
-    except (OSError, KeyError, RuntimeError) as error:
+    except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is damaged or no dataset of this project: {error}; dvc repro -f split") from error
 
 

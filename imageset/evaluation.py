@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import confusion_matrix, precision_recall_curve, precision_recall_fscore_support, roc_curve
+from sklearn.metrics import precision_recall_curve, roc_curve
 
 from imageset.ids import folder_names
 
@@ -115,9 +115,10 @@ def evaluate(
     """
     predicted = probabilities.argmax(axis=1)
     every = range(len(classes))
-    confusion = confusion_matrix(labels, predicted, labels=every)
+    confusion = np.zeros((len(classes), len(classes)), np.int64)
+    np.add.at(confusion, (labels, predicted), 1)
     crops = max(len(labels), 1)
-    per_class = _per_class(labels, predicted, len(classes))
+    per_class = _per_class(confusion)
     f1_of_present = [metrics.f1 for metrics in per_class if metrics.support]
     scores = probabilities.astype(np.float64).round(6)  # thresholds that last bits do not move
     return Evaluation(
@@ -132,13 +133,13 @@ def evaluate(
     )
 
 
-def _per_class(
-    labels: npt.NDArray[np.integer], predicted: npt.NDArray[np.integer], classes: int
-) -> tuple[ClassMetrics, ...]:
-    columns = precision_recall_fscore_support(labels, predicted, labels=range(classes), zero_division=0.0)
+def _per_class(confusion: npt.NDArray[np.int64]) -> tuple[ClassMetrics, ...]:
+    hits, support, predicted = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
+    wholes = np.stack([predicted, support, support + predicted])
+    rates = (np.stack([hits, hits, 2 * hits]) / np.maximum(wholes, 1)).round(6).T.tolist()
     return tuple(
-        ClassMetrics(round(float(precision), 6), round(float(recall), 6), round(float(f1), 6), int(support))
-        for precision, recall, f1, support in zip(*columns, strict=True)
+        ClassMetrics(precision, recall, f1, int(count))
+        for (precision, recall, f1), count in zip(rates, support, strict=True)
     )
 
 

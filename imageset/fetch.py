@@ -9,9 +9,11 @@ import asyncio
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 from imageset.causes import Cause, FetchError, is_lasting
 from imageset.downloads import FetchRules, Outcome, PictureRequest
@@ -20,6 +22,8 @@ from imageset.pictures import BadPictureError, check_picture, open_picture
 from imageset.progress import tracking
 from imageset.store import Store
 from imageset.web import WebClient, web_client
+
+_T = TypeVar("_T")
 
 
 def fetch(
@@ -66,17 +70,21 @@ async def _fetch_all(
     with tracking("download", len(requests)) as advance, ThreadPoolExecutor(os.cpu_count()) as decoders:
         async with web_client(rules) as web:
             fetcher = _Fetcher(rules, store, web, decoders)
+            reasons: Counter[str] = Counter()
 
             async def work(waiting: Iterator[PictureRequest]) -> None:
                 for request in waiting:
-                    on_outcome(await fetcher.outcome(request))
-                    advance()
+                    outcome = await fetcher.outcome(request)
+                    on_outcome(outcome)
+                    reasons.update([outcome.reason] if outcome.reason else [])
+                    advance(note=", ".join(f"{reason} {count}" for reason, count in reasons.most_common(3)))
+                    await asyncio.sleep(0)  # a row of pictures from the store would let nobody else run
 
             waiting = iter(requests)
             await _all_or_first_error([work(waiting) for _ in range(min(rules.concurrency, len(requests)))])
 
 
-async def _all_or_first_error(works) -> None:
+async def _all_or_first_error(works: Iterable[Coroutine[None, None, None]]) -> None:
     tasks = [asyncio.create_task(work) for work in works]
     try:
         await asyncio.gather(*tasks)
@@ -106,9 +114,7 @@ class _Fetcher:
                 http_status = error.http_status
             else:
                 return _ok(request, url, tuple(causes), picture)
-        reason = causes[-1] if causes else str(Cause.NO_URL)
-        url = request.urls[-1] if request.urls else None
-        return Outcome(request.image_id, "failed", reason, tuple(causes), url, http_status, None, None)
+        return _failed(request, tuple(causes), http_status)
 
     def _known(self, request: PictureRequest) -> Outcome | None:
         """The outcome of an earlier run, when the store has the picture and why the URLs before it have none."""
@@ -129,9 +135,80 @@ class _Fetcher:
         if stored is not None:
             return _Picture(stored.sha256, stored.bytes, 200)
         data = await self._web.get(url)
-        if md5 is not None:
-            digest = _check_known(data, md5)
-        else:
-            digest = await self._in_thread(_check_unknown, data)
+        # An MD5 is quicker taken than handed to a thread; a decode is not.
+        digest = _check(data, md5, 200) if md5 else await self._in_thread(_check, data, None, 200)
         sha256 = self._store.put(url, data, digest, decoded=md5 is None, note=_note(request, causes))
         return _Picture(sha256, len(data), 200)
+
+    async def _in_thread(self, function: Callable[..., _T], *arguments: object) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._decoders, function, *arguments)
+
+
+def _local_picture(url: str, md5: str | None, rules: FetchRules) -> _Picture:
+    data = read_local(url, rules.root, rules.max_bytes)
+    _check(data, md5, None)
+    return _Picture(hashlib.sha256(data).hexdigest(), len(data), None)
+
+
+def _check(data: bytes, md5: str | None, http_status: int | None) -> str:
+    """Check content by its MD5, or without one by decoding it; returns the MD5."""
+    digest = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    try:
+        if md5 is None:
+            check_picture(data)
+        elif md5 != digest:
+            raise FetchError(Cause.MD5_MISMATCH, http_status)
+        else:
+            open_picture(data)  # the source may have taken the MD5 of something else
+    except BadPictureError as error:
+        raise FetchError(error.cause, http_status) from error
+    return digest
+
+
+def _md5_of(request: PictureRequest, position: int) -> str | None:
+    return request.md5.lower() if request.md5 and position == 0 else None
+
+
+def _ok(request: PictureRequest, url: str, causes: tuple[str, ...], picture: _Picture) -> Outcome:
+    return Outcome(
+        image_id=request.image_id,
+        status="ok",
+        reason=None,
+        causes=causes,
+        url=url,
+        http_status=picture.http_status,
+        bytes=picture.bytes,
+        sha256=picture.sha256,
+    )
+
+
+def _failed(request: PictureRequest, causes: tuple[str, ...], http_status: int | None) -> Outcome:
+    return Outcome(
+        image_id=request.image_id,
+        status="failed",
+        reason=causes[-1] if causes else str(Cause.NO_URL),
+        causes=causes,
+        url=request.urls[-1] if request.urls else None,
+        http_status=http_status,
+        bytes=None,
+        sha256=None,
+    )
+
+
+def _note(request: PictureRequest, causes: Sequence[str]) -> str:
+    """What the store keeps beside a picture: why the URLs before its own have none, where that is likely to last.
+
+    Only so can a second run write the same row without asking them again. A URL that failed for another reason (a
+    time-out, our own limits) is asked again.
+    """
+    if not causes or not all(is_lasting(cause) for cause in causes):
+        return ""
+    return json.dumps([request.md5, list(request.urls[: len(causes)]), list(causes)])
+
+
+def _causes_before(request: PictureRequest, position: int, note: str) -> tuple[str, ...] | None:
+    """Read a note: the causes of the URLs before `position`, or None when they are not known for this request."""
+    if position == 0:
+        return ()
+    md5, urls, causes = json.loads(note) if note else (None, [], [])
+    return tuple(causes) if md5 == request.md5 and urls == list(request.urls[:position]) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 
@@ -29,13 +30,16 @@ def rank(seed: int, key: str) -> str:
 
 
 def folder_names(labels: Iterable[str]) -> dict[str, str]:
-    """Folder name of each label: its slug, with 4 hex digits where two labels share one."""
-    slugs = {label: _slug(label) for label in sorted(set(labels))}
-    taken = list(slugs.values())
-    return {
-        label: slug if taken.count(slug) == 1 else f"{slug}-{hashlib.sha256(label.encode()).hexdigest()[:4]}"
-        for label, slug in slugs.items()
-    }
+    """Folder name of each label: its slug, with 4 hex digits where two labels share one (more where 4 are not enough).
+
+    No two labels get the same name, and no name leads out of a folder.
+    """
+    names = {label: _slug(label) for label in sorted(set(labels))}
+    for digits in (4, 8, 64):
+        taken = Counter(names.values())
+        for label in [label for label, name in names.items() if taken[name] > 1]:
+            names[label] = f"{_slug(label)}-{hashlib.sha256(label.encode()).hexdigest()[:digits]}"
+    return names
 
 
 def _slug(label: str) -> str:

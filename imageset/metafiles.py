@@ -197,7 +197,7 @@ def _explained(url: str) -> Iterator[None]:
         yield
     except aiohttp.TooManyRedirects as error:
         raise UserError(f"{url} is redirected more than {_MAX_REDIRECTS} times; check the address") from error
-    except aiohttp.InvalidURL as error:
+    except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
         raise UserError(f"{url} is no address, or is redirected to none: {error}") from error
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         raise _PassingError(str(error), again=False) from error

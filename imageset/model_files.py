@@ -21,6 +21,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from imageset.errors import UserError
 from imageset.files import replacing
+from imageset.params import Colour, Resize
 
 _META = "imageset.json"
 _META_BYTES = 1_000_000  # more is no list of class names, and is not read
@@ -48,8 +49,8 @@ class ModelMeta:
     architecture: str
     classes: Annotated[tuple[str, ...], Field(min_length=1)]
     size: int
-    resize: str
-    colour: str
+    resize: Resize
+    colour: Colour
 
 
 @dataclass(frozen=True)
@@ -71,14 +72,14 @@ def save_model(model: keras.Model, path: Path, meta: ModelMeta) -> None:
         Ends in ``.keras``, or Keras itself would not read it.
     meta : ModelMeta
     """
-    for_inference = type(model).from_config(model.get_config())  # a clone would keep the optimizer
+    # A rebuilt model has no optimizer (a clone would), and no addresses in memory under "shared_object_id".
+    for_inference = type(model).from_config(model.get_config())
     for_inference.set_weights(model.get_weights())
     with tempfile.TemporaryDirectory() as folder:
         written = Path(folder, "model.keras")
         for_inference.save(written)
         with zipfile.ZipFile(written) as archive:
             entries = {name: archive.read(name) for name in archive.namelist()}
-    entries["config.json"] = _json(_renumbered(json.loads(entries["config.json"]), {}))
     entries["metadata.json"] = _json({"keras_version": keras.__version__})  # without the date
     entries[_META] = _json(asdict(meta))
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
@@ -149,17 +150,3 @@ def _read_meta(path: Path) -> ModelMeta:
 
 def _json(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, ensure_ascii=False).encode()
-
-
-def _renumbered(part: Any, numbers: dict[int, int]) -> Any:
-    """Number the objects that layers share from 1, in order of appearance; Keras uses their addresses in memory."""
-    if isinstance(part, list):
-        return [_renumbered(item, numbers) for item in part]
-    if isinstance(part, dict):
-        return {
-            key: numbers.setdefault(value, len(numbers) + 1)
-            if key == "shared_object_id"
-            else _renumbered(value, numbers)
-            for key, value in part.items()
-        }
-    return part

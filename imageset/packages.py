@@ -12,17 +12,20 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from imageset.errors import UserError
-from imageset.files import replacing
+from imageset.files import replacing, sha256_of
 
 # Quilt reports every call to its makers unless this is set before it is imported.
 os.environ.setdefault("QUILT_DISABLE_USAGE_METRICS", "true")
 os.environ.setdefault("QUILT_MINIMIZE_STDOUT", "true")
 
 import quilt3
+
+_MANIFESTS = Path(".quilt/packages")
+_POINTERS = Path(".quilt/named_packages")
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ def build_package(files: Mapping[str, Path], meta: Mapping[str, Any], name: str,
             package = _hashed(files, dict(meta), name, Path(scratch))
             for key, entry in package.walk():
                 stored = _object_path(registry, entry)
-                if not stored.exists() or stored.stat().st_size != entry.size:
+                # A file that was damaged since then is put right here too.
+                if not stored.exists() or sha256_of(stored) != sha256_of(files[key]):
                     with replacing(stored) as temporary:
                         shutil.copyfile(files[key], temporary)
                 package.set(key, entry.with_physical_key(quilt3.util.PhysicalKey.from_path(stored)))
@@ -91,23 +95,26 @@ def open_package(name: str, registry: Path, top_hash: str | None = None) -> quil
     Raises
     ------
     UserError
-        When there is no such registry, package or version, or the package names a path outside the folder that it
-        is fetched to.
+        When there is no such registry, package or version, when the manifest is damaged or does not have its top
+        hash, or when it names a path outside the folder that it is fetched to.
     """
     if not registry.is_dir():
         raise UserError(f"there is no registry at {registry}; a registry is a folder that `dvc repro publish` made")
+    place = str(registry.resolve())
+    known = sorted(quilt3.list_packages(place))
+    if name not in known:
+        raise UserError(f"{registry} has no package {name}; it has: {', '.join(known) or 'none'}")
     try:
-        package = quilt3.Package.browse(name, registry=str(registry.resolve()), top_hash=top_hash)
-    except (FileNotFoundError, quilt3.util.QuiltException, ValueError) as error:
-        known = ", ".join(sorted(quilt3.list_packages(str(registry.resolve())))) or "none"
-        version = f" version {top_hash}" if top_hash else ""
-        raise UserError(f"{registry} has no package {name}{version}; it has: {known}") from error
-    for key, entry in list(package.walk()):
-        parts = PurePosixPath(key).parts
-        if key.startswith("/") or ".." in parts or "\\" in key or "\0" in key:
-            raise UserError(f"the package names a path outside the workspace, which is refused: {key!r}")
-        # The manifest has the paths of the machine it was built on.
-        package.set(key, entry.with_physical_key(quilt3.util.PhysicalKey.from_path(_object_path(registry, entry))))
+        package = quilt3.Package.browse(name, registry=place, top_hash=top_hash)
+        _find_objects(package, registry)
+        whole = package.top_hash.startswith(top_hash or (registry / _POINTERS / name / "latest").read_text())
+    except (FileNotFoundError, quilt3.util.QuiltException) as error:
+        versions = ", ".join(sorted({version[:12] for _, version in quilt3.list_package_versions(name, place)}))
+        raise UserError(f"{registry} has no version {top_hash or 'latest'} of {name}; it has: {versions}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, EOFError, quilt3.exceptions.PackageException) as error:
+        raise UserError(f"the manifest of {name} in {registry} is damaged: {error}; copy the registry again") from error
+    if not whole:
+        raise UserError(f"the manifest of {name} in {registry} is not the one that its top hash was made from")
     return package
 
 
@@ -152,6 +159,16 @@ def _hashed(files: Mapping[str, Path], meta: dict[str, Any], name: str, scratch:
     return package
 
 
+def _find_objects(package: quilt3.Package, registry: Path) -> None:
+    """Point every entry at its object in this registry; the manifest has the paths of the machine it was built on."""
+    for key, entry in list(package.walk()):
+        parts = key.split("/")
+        # Into .git, because git runs what lies there.
+        if {"", ".", "..", ".git"} & {part.lower() for part in parts} or "\\" in key or "\0" in key:
+            raise UserError(f"the package names a path outside the workspace, which is refused: {key!r}")
+        package.set(key, entry.with_physical_key(quilt3.util.PhysicalKey.from_path(_object_path(registry, entry))))
+
+
 def _object_path(registry: Path, entry: Any) -> Path:
     digest = base64.b64decode(entry.hash["value"]).hex()
     return registry.resolve() / "objects" / digest[:2] / digest[2:]
@@ -159,8 +176,8 @@ def _object_path(registry: Path, entry: Any) -> Path:
 
 def _publish_manifest(scratch: Path, registry: Path, name: str, top_hash: str) -> None:
     """Move manifest and version pointers from the scratch registry: manifest first, so that no pointer dangles."""
-    manifest = Path(".quilt/packages") / top_hash
-    pointers = Path(".quilt/named_packages") / name
+    manifest = _MANIFESTS / top_hash
+    pointers = _POINTERS / name
     for relative in (manifest, *(pointers / path.name for path in sorted((scratch / pointers).iterdir()))):
         (registry / relative).parent.mkdir(parents=True, exist_ok=True)
         (scratch / relative).replace(registry / relative)

@@ -13,6 +13,7 @@ import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -23,21 +24,53 @@ from pydantic import (
 from imageset.errors import UserError, nearest
 
 Attribute = Literal["is_occluded", "is_truncated", "is_group_of", "is_depiction", "is_inside"]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[int, Field(gt=0)]
+
+_SHOWN = 80
+
+
+def _show(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+
+
+def _number(value: Any) -> Any:
+    """YAML 1.1 takes 1e-5 for a text, YAML 1.2 (and so DVC) for a number."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _categories(value: Any) -> Any:
+    names = [*value, *value.values()] if isinstance(value, dict) else value
+    if not isinstance(names, list) or not names:
+        raise ValueError("a list of class expressions, or a mapping label: expression, with at least one in it")
+    for name in names:
+        if not isinstance(name, str) or not name.strip():
+            raise ValueError(f"a class is a text, received {_show(name)}; names like 'no' and '7' stand in quotes")
+    return value
 
 
 def _web_url(value: str) -> str:
-    if urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname:
-        raise ValueError(f"a URL starts with http:// or https:// and names a host, received {value!r}")
+    parts = urlsplit(value)
+    # Asking for the port checks it.
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0 or len(value.split()) != 1:
+        raise ValueError("a URL starts with http:// or https://, names a host and has no spaces")
     return value.rstrip("/")
 
 
+Number = Annotated[float, BeforeValidator(_number)]
+Resize = Literal["stretch", "pad", "crop"]
+Colour = Literal["rgb", "grey"]
+Fraction = Annotated[Number, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(gt=0)]
+Categories = Annotated[list[str] | dict[str, str], BeforeValidator(_categories)]
 WebUrl = Annotated[str, AfterValidator(_web_url)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Strict: without it True would be a number of retries, and the text "64" a size.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class SampleParams(_Section):
@@ -59,7 +92,7 @@ class MetadataParams(_Section):
     """`metadata`: which labels from which source."""
 
     source: Literal["sample", "openimages"]
-    categories: Annotated[list[str], Field(min_length=1)] | Annotated[dict[str, str], Field(min_length=1)]
+    categories: Categories
     max_per_class: Positive | None
     min_per_class: Annotated[int, Field(ge=0)]
     sample: SampleParams
@@ -71,7 +104,7 @@ class DownloadParams(_Section):
 
     concurrency: Positive
     per_host: Positive
-    timeout_s: Annotated[float, Field(gt=0)]
+    timeout_s: Annotated[Number, Field(gt=0)]
     max_bytes: Positive
     retries: Annotated[int, Field(ge=0)]
     min_success: Fraction
@@ -83,8 +116,8 @@ class CropParams(_Section):
     """`crop`: what a box becomes."""
 
     size: Annotated[int, Field(ge=8, le=2048)]
-    resize: Literal["stretch", "pad", "crop"]
-    colour: Literal["rgb", "grey"]
+    resize: Resize
+    colour: Colour
     min_box_px: Positive
     exclude: list[Attribute]
 
@@ -92,9 +125,9 @@ class CropParams(_Section):
 class FractionParams(_Section):
     """`split.fractions`: the shares of the crops; they add up to 1."""
 
-    train: Annotated[float, Field(gt=0, le=1)]
-    val: Annotated[float, Field(gt=0, le=1)]
-    test: Annotated[float, Field(gt=0, le=1)]
+    train: Annotated[Number, Field(gt=0, le=1)]
+    val: Annotated[Number, Field(gt=0, le=1)]
+    test: Annotated[Number, Field(gt=0, le=1)]
 
     @model_validator(mode="after")
     def _adds_up(self) -> FractionParams:
@@ -114,10 +147,10 @@ class AugmentParams(_Section):
     """`train.augment`: how far training crops are bent, in degrees and in fractions of the side."""
 
     flip: bool
-    rotation: Annotated[float, Field(ge=0, le=180)]
-    shift: Annotated[float, Field(ge=0, lt=1)]
-    shear: Annotated[float, Field(ge=0, lt=1)]
-    zoom: Annotated[float, Field(ge=0, lt=1)]
+    rotation: Annotated[Number, Field(ge=0, le=180)]
+    shift: Annotated[Number, Field(ge=0, lt=1)]
+    shear: Annotated[Number, Field(ge=0, lt=1)]
+    zoom: Annotated[Number, Field(ge=0, lt=1)]
 
 
 class TrainParams(_Section):
@@ -127,7 +160,7 @@ class TrainParams(_Section):
     epochs: Positive
     patience: Positive
     batch_size: Positive
-    learning_rate: Annotated[float, Field(gt=0)]
+    learning_rate: Annotated[Number, Field(gt=0)]
     threads: Positive
     augment: AugmentParams
 
@@ -168,27 +201,40 @@ def load_params(path: Path) -> Params:
         the message has the key, the rule, the value and, for an unknown key, the nearest ones.
     """
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a kind of SafeLoader
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing; the commands run in the root of the project") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not YAML: {error}") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     try:
         return Params.model_validate(raw)
     except ValidationError as error:
-        raise UserError(f"{path}: {_explain(error.errors()[0])}") from error
+        # A misspelt key is both missing and unknown; the latter says more.
+        first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+        raise UserError(f"{path}: {_explain(first)}") from error
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain YAML without aliases: a few lines of them can stand for gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Compose the next node, unless it is an alias."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("aliases (*name) are not taken; write the value out")
+        return super().compose_node(parent, index)
 
 
 def _explain(error: Any) -> str:
     """Say in one line what is wrong: the key, the rule and the value received."""
-    # A union's branches and literal types stand in the location too; a key of ours is a lower-case word.
-    key = ".".join(str(part) for part in error["loc"] if not str(part).startswith(("list[", "dict[")))
+    key = ".".join(map(str, error["loc"])) or "the whole file"
     if error["type"] == "extra_forbidden":
         return f"unknown parameter {key}{nearest(key, _all_keys(Params))}"
     if error["type"] == "missing":
         return f"parameter {key} is missing"
-    rule = error["msg"].removeprefix("Value error, ")
-    return f"{key}: {rule}, received {error['input']!r}" if "received" not in rule else f"{key}: {rule}"
+    rule = "a section of parameters" if error["type"] == "model_type" else error["msg"].removeprefix("Value error, ")
+    return f"{key}: {rule}" if "received" in rule else f"{key}: {rule}, received {_show(error['input'])}"
 
 
 def _all_keys(section: type[BaseModel], prefix: str = "") -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 # What the web calls a picture; other formats that Pillow could read are not worth their attack surface.
+# MPO is what Pillow calls a JPEG with more pictures behind it; it opens them as JPEG.
 FORMATS = {
     "JPEG": "jpg",
     "MPO": "jpg",
@@ -21,6 +22,7 @@ FORMATS = {
     "TIFF": "tif",
 }
 
+_OPENERS = [name for name in FORMATS if name != "MPO"]
 _ORIENTATION = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -67,7 +69,7 @@ def open_picture(data: bytes) -> Image.Image:
         When it is none of `FORMATS`, or has more pixels than Pillow's guard against decompression bombs allows.
     """
     try:
-        image = Image.open(io.BytesIO(data), formats=tuple(FORMATS))
+        image = Image.open(io.BytesIO(data), formats=_OPENERS)
     except Image.DecompressionBombError as error:
         raise BadPictureError("too_many_pixels") from error
     except UnidentifiedImageError as error:
@@ -120,7 +122,8 @@ def upright_transpose(image: Image.Image, rotation: int | None) -> Image.Transpo
     Parameters
     ----------
     image : Image.Image
-        An opened picture.
+        An opened picture, not decoded yet. Of a TIFF with an orientation Pillow gives the upright size, and turns it
+        by itself when it decodes it.
     rotation : int or None
         Degrees counter-clockwise from the source's metadata. EXIF, where it has an orientation, is believed instead.
     """
@@ -129,7 +132,7 @@ def upright_transpose(image: Image.Image, rotation: int | None) -> Image.Transpo
     except Exception:
         orientation = None  # EXIF is decoration: a broken block says nothing
     if orientation in range(1, 9):
-        return _UPRIGHT.get(orientation)
+        return None if image.format == "TIFF" else _UPRIGHT.get(orientation)
     return _ROTATED.get((rotation or 0) % 360)
 
 
@@ -138,9 +141,10 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16") or image.mode == "I":
         return image.convert("I").point(lambda value: value * (1 / 256)).convert("L").convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, image).convert("RGB")
+        layer = image if image.mode == "RGBA" else image.convert("RGBA")
+        shown = Image.new("RGB", image.size, "white")
+        shown.paste(layer, mask=layer)
+        return shown
     return image.convert("RGB")
 
 

@@ -12,6 +12,9 @@ import vl_convert
 
 from imageset.files import replacing
 
+# What the scripts that DVC puts into the page call by name.
+_GLOBALS = "window.vegaEmbed = vegaEmbed; window.vegaLite = vegaLite; window.vega = vega;"
+
 _PAGE = """<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -32,7 +35,7 @@ _PAGE = """<!DOCTYPE html>
 def write_plot_page(path: Path) -> None:
     """Write the page template, with Vega, Vega-Lite and Vega-Embed from the installed vl-convert package."""
     with replacing(path) as temporary:
-        temporary.write_text(_PAGE.format(vega=vl_convert.javascript_bundle()), encoding="utf-8")
+        temporary.write_text(_PAGE.format(vega=vl_convert.javascript_bundle(_GLOBALS)), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -84,6 +84,18 @@ CROPS = pa.schema(
 # One row per crop that was made, sorted by crop_id. `split` is train, val or test.
 SPLIT = pa.schema([_text("crop_id"), _text("label"), _text("group"), _text("split")])
 
+# One row per crop of test, sorted by crop_id. `probabilities` has one for each class, in sorted order of the class
+# names; `predicted` is the most probable class and `probability` its own.
+PREDICTIONS = pa.schema(
+    [
+        _text("crop_id"),
+        _text("label"),
+        _text("predicted"),
+        pa.field("probability", pa.float64(), nullable=False),
+        pa.field("probabilities", pa.list_(pa.float64()), nullable=False),
+    ]
+)
+
 
 def write(table: pd.DataFrame, path: Path, schema: pa.Schema) -> None:
     """Write a table as Parquet; the same rows give the same bytes.
@@ -94,14 +106,15 @@ def write(table: pd.DataFrame, path: Path, schema: pa.Schema) -> None:
         When columns are missing or unknown, or a value does not fit its type.
     """
     _check_columns(list(table.columns), path, schema)
-    try:
-        arrow = pa.Table.from_pandas(table[schema.names], schema=schema, preserve_index=False)
-        arrow.validate(full=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise UserError(f"{path}: a value does not fit its column: {error}") from error
     for field in schema:
-        if not field.nullable and arrow[field.name].null_count:
+        if not field.nullable and table[field.name].isna().any():
             raise UserError(f"{path}: column {field.name} may not be empty")
+    try:
+        # Pages end where chunks end, so that a table put together of parts would give other bytes.
+        arrow = pa.Table.from_pandas(table[schema.names], schema=schema, preserve_index=False).combine_chunks()
+        arrow.validate(full=True)
+    except (ValueError, TypeError, OverflowError) as error:  # Arrow's own are kinds of these
+        raise UserError(f"{path}: a value does not fit its column: {error}") from error
     with replacing(path) as temporary:
         pq.write_table(arrow.replace_schema_metadata(None), temporary, compression="zstd")
 
@@ -115,15 +128,16 @@ def read(path: Path, schema: pa.Schema) -> pd.DataFrame:
         When the file is missing, is no Parquet file, or has other columns or types.
     """
     try:
-        arrow = pq.read_table(path)
+        # A folder called like `a=1` on the way is no column of the table.
+        arrow = pq.read_table(path, partitioning=None)
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing; run the stage that makes it (dvc repro)") from error
-    except pa.ArrowInvalid as error:
-        raise UserError(f"{path} is not a Parquet file: {error}") from error
+    except (ValueError, OSError) as error:  # OSError: a page that cannot be decompressed
+        raise UserError(f"{path} is not a whole Parquet file: {error}") from error
     _check_columns(arrow.column_names, path, schema)
     try:
         return arrow.select(schema.names).cast(schema).to_pandas()
-    except (pa.ArrowInvalid, ValueError) as error:
+    except (ValueError, TypeError) as error:
         raise UserError(f"{path}: a value does not fit its column: {error}") from error
 
 

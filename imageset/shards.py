@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from imageset.errors import UserError
 from imageset.files import replacing
 
 PICTURES_PER_SHARD = 512
+
+# A key ends at the first dot, and no name leads into another folder.
+_NAME = re.compile(r"[^./\\\0]+\.[^/\\\0]+")
+_END = bytes(2 * tarfile.BLOCKSIZE)
 
 
 @dataclass(frozen=True)
@@ -58,16 +63,21 @@ def write_shard(path: Path, entries: Iterable[Entry]) -> None:
         Written whole or not at all.
     entries : iterable of Entry
         Sorted by key, then extension; drawn one by one, so that one entry is in memory at a time.
+
+    Raises
+    ------
+    ValueError
+        When they are not sorted, or a key has a dot or a slash in it.
     """
     last = ("", "")
-    with replacing(path) as temporary, tarfile.open(temporary, "w", format=tarfile.USTAR_FORMAT) as tar:
+    with replacing(path) as temporary, tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar:
         for entry in entries:
             if (entry.key, entry.extension) <= last:
-                raise ValueError(
-                    f"entries are not sorted: {entry.key}.{entry.extension} after {'.'.join(last)}"
-                )
+                raise ValueError(f"entries are not sorted: {entry.key}.{entry.extension} after {'.'.join(last)}")
             last = (entry.key, entry.extension)
             info = tarfile.TarInfo(f"{entry.key}.{entry.extension}")
+            if "." in entry.key or not _NAME.fullmatch(info.name):
+                raise ValueError(f"no name for an entry of a shard: {info.name!r}")
             info.size, info.mode = len(entry.data), 0o644
             tar.addfile(info, io.BytesIO(entry.data))
 
@@ -78,17 +88,29 @@ def read_shard(path: Path) -> Iterator[Entry]:
     Raises
     ------
     UserError
-        When the file is missing or no tar file.
+        When the file is missing, is no tar file or is cut off, or has an entry that is no plain file or whose name
+        leads elsewhere. Entries before the place where it is cut off have been given by then.
     """
     try:
-        with tarfile.open(path, "r:") as tar:
+        with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
             for member in tar:
-                file = tar.extractfile(member)
-                if file is None:
-                    raise UserError(f"{path}: {member.name} is not a plain file; a shard holds only files")
-                key, _, extension = member.name.partition(".")
-                yield Entry(key, extension, file.read())
+                yield _entry(path, tar, member)
+            # tarfile takes a cut between two entries, and garbage there, for the end.
+            file.seek(tar.offset)
+            if file.read(len(_END)) != _END:
+                raise tarfile.ReadError("unexpected end of data")
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing; run the stage that makes it (dvc repro)") from error
     except tarfile.TarError as error:
-        raise UserError(f"{path} is not a whole tar file: {error}") from error
+        raise UserError(f"{path} is not a whole tar file: {error}; run the stage that makes it again") from error
+
+
+def _entry(path: Path, tar: tarfile.TarFile, member: tarfile.TarInfo) -> Entry:
+    if not member.isreg() or member.issparse() or not _NAME.fullmatch(member.name):
+        raise UserError(f"{path}: a shard holds plain files named KEY.EXTENSION, received {member.name!r}")
+    # A header may announce any size; nothing is read, and no memory taken, for more than there is.
+    file = tar.extractfile(member)
+    if file is None or member.offset_data + member.size > path.stat().st_size:
+        raise tarfile.ReadError("unexpected end of data")
+    key, _, extension = member.name.partition(".")
+    return Entry(key, extension, file.read())

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import aiohttp
@@ -78,16 +78,15 @@ class WebClient:
     async def _ask(self, url: URL) -> _Answer:
         # The host's place is kept while waiting: a host that is overloaded is then asked by fewer at a time.
         async with self._gates[url.raw_host or ""]:
-            tries = self._rules.retries
-            while True:
+            for tries in range(self._rules.retries):
                 try:
                     return await self._ask_once(url)
                 except _TransientError as error:
-                    wait = _wait_s(self._rules.retries - tries, error.retry_after)
-                    if not tries or wait > _LONGEST_WAIT_S:
+                    wait = _wait_s(tries, error.retry_after)
+                    if wait > _LONGEST_WAIT_S:
                         raise
-                    tries -= 1
-                    await asyncio.sleep(wait)
+                await asyncio.sleep(wait)
+            return await self._ask_once(url)
 
     async def _ask_once(self, url: URL) -> _Answer:
         try:
@@ -106,6 +105,7 @@ class WebClient:
         except (aiohttp.InvalidURL, UnicodeError) as error:
             raise FetchError(Cause.BAD_URL) from error
         except (aiohttp.ClientError, OSError) as error:
+            # By now aiohttp has asked once more on a new connection: a pooled one may just have been closed.
             raise _TransientError(Cause.CONNECTION) from error
 
     async def _answer(self, response: aiohttp.ClientResponse) -> _Answer:
@@ -178,5 +178,5 @@ def _seconds(retry_after: str) -> float | None:
     except ValueError:
         return None
     if date.tzinfo is None:
-        date = date.replace(tzinfo=timezone.utc)
-    return max(0.0, (date - datetime.now(timezone.utc)).total_seconds())
+        date = date.replace(tzinfo=UTC)
+    return max(0.0, (date - datetime.now(UTC)).total_seconds())

@@ -69,9 +69,7 @@ def _coverage(lines: NDArray[np.int64], window: tuple[int, int, int, int]) -> ND
     step = UNIT // _LINES
     heights = np.arange(top * UNIT + step // 2, bottom * UNIT, step)
     x0, y0, x1, y1, enters = lines.T
-    edge, line = np.nonzero(
-        (np.minimum(y0, y1)[:, None] <= heights) & (heights < np.maximum(y0, y1)[:, None])
-    )
+    edge, line = np.nonzero((np.minimum(y0, y1)[:, None] <= heights) & (heights < np.maximum(y0, y1)[:, None]))
     x = x0[edge] + (heights[line] - y0[edge]) * (x1 - x0)[edge] // (y1 - y0)[edge]
     x = np.clip(x, left * UNIT, right * UNIT) - left * UNIT
     columns = right - left + 2

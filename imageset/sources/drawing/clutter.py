@@ -40,7 +40,7 @@ def apple(rng: Random) -> list[Layer]:
     skin = rng.choice(((198, 44, 40), (150, 180, 60), (222, 170, 70), (160, 30, 50)))
     body = outline(
         (x * (1000 - abs(cosine(a)) // 140) // 1000, y + 160 * (16384 - abs(cosine(a))) // 16384 * (1 if y < 0 else -1))
-        for a, (x, y) in zip(range(0, 360, 10), arc(0, 0, 960, 900, 0, 350), strict=True)
+        for a, (x, y) in zip(range(0, 360, 10), arc(0, 0, 960, 900, start=0, stop=350), strict=True)
     )
     return [
         Layer(band([(0, -700), (60, -900), (160, -1100)], 50), (96, 66, 40)),
@@ -56,9 +56,17 @@ def orange(rng: Random) -> list[Layer]:
     if rng.randrange(2):
         dots = tuple(ellipse(rng.randrange(-550, 550), rng.randrange(-550, 550), 26, 26, 45) for _ in range(16))
         glow = ellipse(-300, -320, 300, 260)
-        return [Layer((ellipse(0, 0, 960, 960),), skin), Layer(dots, shade(skin, 84)), Layer((glow,), shade(skin, 125), 130)]
+        return [
+            Layer((ellipse(0, 0, 960, 960),), skin),
+            Layer(dots, shade(skin, 84)),
+            Layer((glow,), shade(skin, 125), 130),
+        ]
     rays = [_wedge(angle, 800) for angle in range(rng.randrange(45), 360, 45)]
-    return [Layer((ellipse(0, 0, 960, 960),), skin), Layer((ellipse(0, 0, 880, 880),), (250, 232, 190)), Layer(tuple(rays), shade(skin, 112))]
+    return [
+        Layer((ellipse(0, 0, 960, 960),), skin),
+        Layer((ellipse(0, 0, 880, 880),), (250, 232, 190)),
+        Layer(tuple(rays), shade(skin, 112)),
+    ]
 
 
 def doughnut(rng: Random) -> list[Layer]:
@@ -70,8 +78,14 @@ def doughnut(rng: Random) -> list[Layer]:
     for _ in range(12):
         angle, far = rng.randrange(360), rng.randrange(420, 700)
         spot = (far * cosine(angle) // 16384, far * sine(angle) // 16384)
-        layers += placed([Layer((rectangle(-70, -22, 70, 22),), rng.choice(SAUCES + CLOTHS))], spot, 1000, rng.randrange(180))
-    return [*layers, Layer((ellipse(0, 0, 330, 330),), shade(dough, 76)), Layer((ellipse(0, 40, 280, 260),), (110, 100, 94))]
+        layers += placed(
+            [Layer((rectangle(-70, -22, 70, 22),), rng.choice(SAUCES + CLOTHS))], spot, 1000, rng.randrange(180)
+        )
+    return [
+        *layers,
+        Layer((ellipse(0, 0, 330, 330),), shade(dough, 76)),
+        Layer((ellipse(0, 40, 280, 260),), (110, 100, 94)),
+    ]
 
 
 def cup_side(rng: Random) -> list[Layer]:
@@ -154,7 +168,7 @@ def fries(rng: Random) -> list[Layer]:
 def leaf(rng: Random) -> list[Layer]:
     """Leaf of basil or lettuce."""
     green = rng.choice(((90, 150, 60), (120, 176, 70), (60, 110, 50)))
-    blade = outline(arc(0, 340, 1000, 700, 200, 340) + arc(0, -340, 1000, 700, 20, 160))
+    blade = outline(arc(0, 340, 1000, 700, start=200, stop=340) + arc(0, -340, 1000, 700, start=20, stop=160))
     return [Layer((blade,), green), Layer(band([(-900, 0), (900, 0)], 26), shade(green, 130))]
 
 
@@ -162,7 +176,11 @@ def tomato(rng: Random) -> list[Layer]:
     """Slice of tomato, cucumber or onion."""
     flesh = rng.choice(GARNISHES)
     rays = tuple(_wedge(angle, 760) for angle in range(0, 360, 60))
-    return [Layer((ellipse(0, 0, 950, 950),), flesh), Layer((ellipse(0, 0, 850, 850),), shade(flesh, 122)), Layer(rays, shade(flesh, 92))]
+    return [
+        Layer((ellipse(0, 0, 950, 950),), flesh),
+        Layer((ellipse(0, 0, 850, 850),), shade(flesh, 122)),
+        Layer(rays, shade(flesh, 92)),
+    ]
 
 
 def bottle(rng: Random) -> list[Layer]:

@@ -31,7 +31,9 @@ BREADS: tuple[Colour, ...] = (
     (158, 102, 56),
     (240, 216, 168),
     (118, 78, 50),
-    (74, 66, 62),  # charcoal
+    (204, 146, 80),
+    (224, 176, 112),
+    (86, 74, 66),  # charcoal
     (178, 84, 84),  # beetroot
     (142, 152, 84),  # spinach
 )
@@ -97,7 +99,9 @@ def hamburger_top(rng: Random) -> list[Layer]:
             tile = Layer((rectangle(-740, -740, 740, 740, 60),), colour)
             layers += placed([tile], (x, y), 1000, rng.randrange(360))
     for radius, percent in ((860, 86), (800, 100), (600, 106), (380, 112)):
-        layers.append(Layer((ellipse(-(860 - radius) // 5, -(860 - radius) // 5, radius, radius),), shade(bread, percent)))
+        layers.append(
+            Layer((ellipse(-(860 - radius) // 5, -(860 - radius) // 5, radius, radius),), shade(bread, percent))
+        )
     return layers + _seeds(rng, 0, 0, 640, 640)
 
 
@@ -141,7 +145,7 @@ def sandwich_side(rng: Random) -> list[Layer]:
     y -= 190
     for _ in range(rng.randrange(2, 5)):
         thick, half = rng.randrange(60, 160), rng.randrange(930, 1050)
-        if rng.randrange(3):
+        if rng.randrange(4):
             layers.append(Layer((rectangle(-half, y - thick, half, y + 20, 20),), rng.choice(PROTEINS + GARNISHES)))
         else:
             wave = [(x, y - thick // 2 + 45 * sine(x) // 16384) for x in range(-half, half + 1, 45)]
@@ -182,13 +186,14 @@ def sandwich_top(rng: Random) -> list[Layer]:
         under += placed([tile], (rng.randrange(-110, 111), rng.randrange(-110, 111)), 1000, rng.randrange(-14, 15))
     crust, crumb = shade(bread, 78), shade(bread, 116)
     layers = [*under, Layer((_slice(0),), crust), Layer((_slice(90),), crumb)]
-    if rng.randrange(2):
+    marks = rng.choice(("grill", "cut", "both"))
+    if marks != "cut":
         bars = [band([(x - 250, 520), (x + 250, -520)], 35)[0] for x in range(-420, 421, 210)]
         layers.append(Layer(tuple(bars), shade(bread, 64), 170))
-    if rng.randrange(2):
+    if marks != "grill":
         cut = rng.choice((-1, 1))
-        layers.append(Layer(band([(-860 * cut, 860), (860 * cut, -860)], 45), rng.choice(PROTEINS + GARNISHES)))
-        layers.append(Layer(band([(-860 * cut - 60, 800), (860 * cut - 60, -920)], 22), crust, 200))
+        layers.append(Layer(band([(-860 * cut, 860), (860 * cut, -860)], 70), rng.choice(PROTEINS + GARNISHES)))
+        layers.append(Layer(band([(-860 * cut - 80, 780), (860 * cut - 80, -940)], 30), crust, 200))
     return layers
 
 
@@ -206,16 +211,16 @@ def sandwich_halves(rng: Random) -> list[Layer]:
     return first + placed(half, (rng.randrange(-100, 101), gap + 420), 900, rng.choice((180, 180, 0)) + turn)
 
 
-HAMBURGER: dict[str, tuple[Recipe, ...]] = {"side": (hamburger_side,), "top": (hamburger_top, hamburger_top, hamburger_side)}
+HAMBURGER: dict[str, tuple[Recipe, ...]] = {"side": (hamburger_side,), "top": (hamburger_top, hamburger_side)}
 HOT_DOG: dict[str, tuple[Recipe, ...]] = {"side": (hot_dog_side, hot_dog_top), "top": (hot_dog_top,)}
 SANDWICH: dict[str, tuple[Recipe, ...]] = {
-    "side": (sandwich_side, sandwich_wedge),
-    "top": (sandwich_top, sandwich_halves, sandwich_wedge),
+    "side": (sandwich_side, sandwich_wedge, sandwich_wedge),
+    "top": (sandwich_top, sandwich_halves, sandwich_halves, sandwich_wedge, sandwich_wedge),
 }
 
 
 def _disc(y: int, radius: int, flat: int, thick: int, colour: Colour) -> list[Layer]:
-    side = outline(arc(0, y, radius, flat, 0, 180) + arc(0, y - thick, radius, flat, 180, 360))
+    side = outline(arc(0, y, radius, flat, start=0, stop=180) + arc(0, y - thick, radius, flat, start=180, stop=360))
     return [Layer((side,), colour), Layer((ellipse(0, y - thick, radius, flat),), shade(colour, 112))]
 
 
@@ -224,7 +229,7 @@ def _frill(y: int, radius: int, flat: int, colour: Colour, phase: int) -> list[L
         (radius * cosine(a) // 16384, y + flat * sine(a) // 16384 + 70 * sine(a * 7 + phase) // 16384)
         for a in range(0, 181, 6)
     ]
-    return [Layer((outline(waves + arc(0, y - 90, radius, flat, 180, 360)),), colour)]
+    return [Layer((outline(waves + arc(0, y - 90, radius, flat, start=180, stop=360)),), colour)]
 
 
 def _cheese(y: int, radius: int, flat: int, colour: Colour, tip: int) -> list[Layer]:
@@ -235,7 +240,7 @@ def _cheese(y: int, radius: int, flat: int, colour: Colour, tip: int) -> list[La
 
 def _dome(rng: Random, y: int, flat: int, bread: Colour) -> list[Layer]:
     high = rng.randrange(520, 860)
-    dome = outline(arc(0, y, 980, flat, 0, 180) + arc(0, y, 980, high, 180, 360))
+    dome = outline(arc(0, y, 980, flat, start=0, stop=180) + arc(0, y, 980, high, start=180, stop=360))
     glow = ellipse(-260, y - high * 55 // 100, 420, high * 26 // 100)
     return [
         Layer((dome,), bread),
@@ -245,9 +250,9 @@ def _dome(rng: Random, y: int, flat: int, bread: Colour) -> list[Layer]:
 
 
 def _seeds(rng: Random, x: int, y: int, rx: int, ry: int) -> list[Layer]:
-    """Sesame within an ellipse; one bun in three has none."""
+    """Sesame within an ellipse; one bun in four has none."""
     spots = []
-    for _ in range(rng.choice((0, 14, 24))):
+    for _ in range(rng.choice((0, 14, 18, 24))):
         angle, far = rng.randrange(360), rng.randrange(100, 1000)
         px, py = x + rx * far * cosine(angle) // 16384000, y + ry * far * sine(angle) // 16384000
         spots.append(placed([Layer((ellipse(0, 0, 46, 26, 45),), (0, 0, 0))], (px, py), 1000, rng.randrange(180))[0])
@@ -300,7 +305,7 @@ def _slab(y: int, half: int, thick: int, bread: Colour) -> list[Layer]:
 def _slice(inset: int) -> Contour:
     """A loaf's slice: straight below, two round shoulders above."""
     low, side = 880 - inset, 860 - inset
-    shoulders = arc(side - 300, -560, 330, 320 - inset // 2, 270, 380)
+    shoulders = arc(side - 300, -560, 330, 320 - inset // 2, start=270, stop=380)
     left = [(-x, y) for x, y in reversed(shoulders)]
     return outline([(side - 60, low), (-side + 60, low), (-side, low - 60), *left, *shoulders, (side, low - 60)])
 

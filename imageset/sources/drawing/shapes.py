@@ -39,14 +39,14 @@ def outline(points: Iterable[tuple[int, int]]) -> Contour:
     return np.array(list(points), dtype=np.int64)
 
 
-def arc(x: int, y: int, rx: int, ry: int, start: int = 0, stop: int = 360, step: int = 10) -> list[tuple[int, int]]:
+def arc(x: int, y: int, rx: int, ry: int, *, start: int = 0, stop: int = 360, step: int = 10) -> list[tuple[int, int]]:
     """Points on an ellipse, from `start` to `stop` degrees; 0 is right, 90 is down."""
     return [(x + rx * cosine(a) // _ONE, y + ry * sine(a) // _ONE) for a in range(start, stop + 1, step)]
 
 
 def ellipse(x: int, y: int, rx: int, ry: int, step: int = 10) -> Contour:
     """Whole ellipse around a point."""
-    return outline(arc(x, y, rx, ry, 0, 359, step))
+    return outline(arc(x, y, rx, ry, stop=359, step=step))
 
 
 def rectangle(left: int, top: int, right: int, bottom: int, radius: int = 0) -> Contour:
@@ -55,7 +55,7 @@ def rectangle(left: int, top: int, right: int, bottom: int, radius: int = 0) -> 
         return outline([(left, top), (right, top), (right, bottom), (left, bottom)])
     x0, y0, x1, y1 = left + radius, top + radius, right - radius, bottom - radius
     corners = [(x1, y1, 0), (x0, y1, 90), (x0, y0, 180), (x1, y0, 270)]
-    return outline(point for x, y, a in corners for point in arc(x, y, radius, radius, a, a + 90, 18))
+    return outline(point for x, y, a in corners for point in arc(x, y, radius, radius, start=a, stop=a + 90, step=18))
 
 
 def band(spine: Sequence[tuple[int, int]], half_width: int, *, round_ends: bool = False) -> tuple[Contour, ...]:
@@ -69,7 +69,9 @@ def band(spine: Sequence[tuple[int, int]], half_width: int, *, round_ends: bool 
     return (strip, *ends) if round_ends else (strip,)
 
 
-def placed(layers: Iterable[Layer], at: tuple[int, int], size: int, angle: int = 0, *, mirrored: bool = False) -> list[Layer]:
+def placed(
+    layers: Iterable[Layer], at: tuple[int, int], size: int, angle: int = 0, *, mirrored: bool = False
+) -> list[Layer]:
     """Mirror (left and right), scale, turn and move layers.
 
     Parameters
@@ -88,7 +90,11 @@ def placed(layers: Iterable[Layer], at: tuple[int, int], size: int, angle: int =
     x_axis = -1 if mirrored else 1
     matrix = np.array([[c * x_axis, s * x_axis], [-s, c]], dtype=np.int64)
     return [
-        Layer(tuple(contour @ matrix // (1000 * _ONE) + np.array(at) for contour in layer.contours), layer.colour, layer.opacity)
+        Layer(
+            tuple(contour @ matrix // (1000 * _ONE) + np.array(at) for contour in layer.contours),
+            layer.colour,
+            layer.opacity,
+        )
         for layer in layers
     ]
 

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import io
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from imageset import dataset
+from imageset.dataset import open_split, write_dataset
+from imageset.errors import UserError
+from imageset.shards import Entry, write_shard
+from imageset.splits import NAMES
+from tests.drawn import encoded
+
+LABELS = ["Hamburger", "Hot dog", "三明治"]
+
+
+def crop(number: int, mode: str = "RGB") -> bytes:
+    noise = np.random.default_rng(number).integers(0, 256, (12, 12, 3), dtype=np.uint8)
+    return encoded(Image.fromarray(noise).convert(mode), "JPEG", quality=95, subsampling="4:4:4")
+
+
+def world(folder: Path, count: int = 20, mode: str = "RGB") -> pd.DataFrame:
+    """Crops in three shards, and their assignment: schema `records.SPLIT`."""
+    ids = [f"i{number:04d}-c" for number in range(count)]
+    for shard in range(3):
+        entries = []
+        for number in range(shard, count, 3):
+            entries += [Entry(ids[number], "jpg", crop(number, mode)), Entry(ids[number], "json", b"{}")]
+        write_shard(folder / f"0000{shard}.tar", entries)
+    label = [LABELS[number % 3] for number in range(count)]
+    split = [NAMES[min(number % 5, 2)] for number in range(count)]
+    return pd.DataFrame({"crop_id": ids, "label": label, "group": ids, "split": split})
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_pixels_labels_and_ids_go_round(tmp_path: Path, mode: str) -> None:
+    table = world(tmp_path / "crops", mode=mode)
+    write_dataset(table, tmp_path / "crops", tmp_path / "d.h5")
+    seen: list[str] = []
+    for name in NAMES:
+        split = open_split(tmp_path / "d.h5", name)
+        wanted = table[table["split"] == name].set_index("crop_id")
+        assert set(split.crop_ids) == set(wanted.index)
+        assert split.classes == LABELS
+        assert [split.classes[label] for label in split.labels] == wanted.loc[split.crop_ids, "label"].tolist()
+        assert (split.images.dtype, split.labels.dtype) == (np.uint8, np.int32)
+        assert split.images.shape == (len(wanted), 12, 12, {"RGB": 3, "L": 1}[mode])
+        for key, image in zip(split.crop_ids, split.images, strict=True):
+            expected = np.asarray(Image.open(io.BytesIO(crop(int(key[1:5]), mode))))
+            assert np.array_equal(np.squeeze(image), expected)
+        seen += split.crop_ids
+    assert sorted(seen) == table["crop_id"].tolist()
+
+
+def test_the_file_has_the_layout_of_the_contract(tmp_path: Path) -> None:
+    table = world(tmp_path / "crops", 60)
+    write_dataset(table, tmp_path / "crops", tmp_path / "d.h5")
+    with h5py.File(tmp_path / "d.h5") as file:
+        assert sorted(file) == ["test", "train", "val"]
+        assert list(file.attrs["classes"]) == LABELS
+        for name, group in file.items():
+            count = (table["split"] == name).sum()
+            assert sorted(group) == ["crop_ids", "images", "labels"]
+            assert group["images"].shape == (count, 12, 12, 3)
+            assert group["labels"].shape == group["crop_ids"].shape == (count,)
+            assert group["images"].compression == "gzip"
+            assert group["images"].chunks[0] <= 16
+            assert h5py.check_string_dtype(group["crop_ids"].dtype) is not None
+    # Superblock 0: what every reader of HDF5 since 1.0 can open.
+    assert (tmp_path / "d.h5").read_bytes()[8] == 0
+
+
+def test_more_crops_than_a_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = world(tmp_path / "crops", 41)
+    write_dataset(table, tmp_path / "crops", tmp_path / "whole.h5")
+    monkeypatch.setattr(dataset, "_BATCH", 4)
+    write_dataset(table, tmp_path / "crops", tmp_path / "batches.h5")
+    for name in NAMES:
+        whole, batches = (open_split(tmp_path / f"{which}.h5", name) for which in ("whole", "batches"))
+        assert whole.crop_ids == batches.crop_ids
+        assert np.array_equal(whole.images, batches.images)
+        assert np.array_equal(whole.labels, batches.labels)
+
+
+def test_the_same_crops_give_the_same_bytes_later(tmp_path: Path) -> None:
+    table = world(tmp_path / "crops", 300)
+    write_dataset(table, tmp_path / "crops", tmp_path / "one.h5")
+    time.sleep(1.1)  # HDF5 keeps times in whole seconds, where it keeps them
+    write_dataset(table.sample(frac=1, random_state=3), tmp_path / "crops", tmp_path / "two.h5")
+    assert (tmp_path / "one.h5").read_bytes() == (tmp_path / "two.h5").read_bytes()
+
+
+def test_crops_of_no_split_are_passed_over(tmp_path: Path) -> None:
+    table = world(tmp_path / "crops")
+    write_dataset(table.iloc[:10], tmp_path / "crops", tmp_path / "d.h5")
+    assert sum(len(open_split(tmp_path / "d.h5", name).labels) for name in NAMES) == 10
+
+
+def test_a_split_may_be_empty(tmp_path: Path) -> None:
+    table = world(tmp_path / "crops").assign(split="train")
+    write_dataset(table, tmp_path / "crops", tmp_path / "d.h5")
+    split = open_split(tmp_path / "d.h5", "val")
+    assert split.images.shape == (0, 12, 12, 3)
+    assert split.crop_ids == []
+
+
+def test_missing_crops_are_counted_and_the_old_file_stays(tmp_path: Path) -> None:
+    table = world(tmp_path / "crops")
+    (tmp_path / "d.h5").write_bytes(b"old")
+    (tmp_path / "crops" / "00001.tar").unlink()
+    with pytest.raises(UserError, match=r"lack \d+ crops; dvc repro -f crop"):
+        write_dataset(table, tmp_path / "crops", tmp_path / "d.h5")
+    assert (tmp_path / "d.h5").read_bytes() == b"old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["crops", "d.h5"]
+
+
+def test_no_crops_at_all_is_one_clear_error(tmp_path: Path) -> None:
+    table = world(tmp_path / "crops")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="has no crops"):
+        write_dataset(table, tmp_path / "empty", tmp_path / "d.h5")
+
+
+def test_a_damaged_shard_is_one_clear_error(tmp_path: Path) -> None:
+    table = world(tmp_path / "crops")
+    shard = tmp_path / "crops" / "00002.tar"
+    shard.write_bytes(shard.read_bytes()[:3000])
+    with pytest.raises(UserError, match=r"00002\.tar"):
+        write_dataset(table, tmp_path / "crops", tmp_path / "d.h5")
+
+
+@pytest.mark.parametrize("damage", ["missing", "text", "empty", "half", "few bytes", "pixels"])
+def test_a_damaged_dataset_is_one_clear_error(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "d.h5"
+    write_dataset(world(tmp_path / "crops", 60), tmp_path / "crops", path)
+    whole = path.read_bytes()
+    path.unlink()
+    with h5py.File(io.BytesIO(whole)) as file:
+        start = file["train/images"].id.get_chunk_info(0).byte_offset
+    broken = {
+        "text": b"image_id,label\n",
+        "empty": b"",
+        "half": whole[: len(whole) // 2],
+        "few bytes": whole[:-100],
+        "pixels": whole[:start] + bytes(50) + whole[start + 50 :],
+    }
+    if damage in broken:
+        path.write_bytes(broken[damage])
+    with pytest.raises(UserError, match=f"{path}.*dvc repro") as refused:
+        open_split(path, "train")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("change", ["no split", "no classes", "no pixels", "split is numbers", "ids are numbers"])
+def test_another_hdf5_file_is_one_clear_error(tmp_path: Path, change: str) -> None:
+    path = tmp_path / "d.h5"
+    write_dataset(world(tmp_path / "crops"), tmp_path / "crops", path)
+    with h5py.File(path, "a") as file:
+        if change == "no classes":
+            del file.attrs["classes"]
+        elif change in ("no pixels", "ids are numbers"):
+            name = {"no pixels": "images", "ids are numbers": "crop_ids"}[change]
+            del file["train"][name]
+            if name == "crop_ids":
+                file["train"][name] = np.arange(3)
+        else:
+            del file["train"]
+            if change == "split is numbers":
+                file["train"] = np.arange(3)
+    with pytest.raises(UserError, match="damaged or no dataset of this project"):
+        open_split(path, "train")
