@@ -24,8 +24,8 @@ def summarise(requests: Iterable[PictureRequest], outcomes: Sequence[Outcome]) -
     -------
     dict
         ``images``, ``bytes`` (of the pictures), ``status`` (images by status), ``reasons`` (failed images by reason),
-        ``causes`` (tries that gave no picture, by cause; the image may have another URL) and ``hosts`` (for each host
-        ``ok`` pictures and ``failed`` tries; files count as host ``file``). Keys are sorted.
+        ``causes`` (tries that gave no picture, by cause; the image may have another URL) and ``hosts`` (a row for
+        each: ``ok`` pictures and ``failed`` tries; files count as host ``file``). Keys and rows are sorted.
     """
     urls = {request.image_id: request.urls for request in requests}
     ok: Counter[str] = Counter()
@@ -41,7 +41,8 @@ def summarise(requests: Iterable[PictureRequest], outcomes: Sequence[Outcome]) -
         "status": {"ok": ok.total(), "failed": len(outcomes) - ok.total()},
         "reasons": _counts(outcome.reason for outcome in outcomes if outcome.reason),
         "causes": _counts(cause for outcome in outcomes for cause in outcome.causes),
-        "hosts": {host: {"ok": ok[host], "failed": failed[host]} for host in sorted(ok | failed)},
+        # A list, because DVC would make a column of its metrics table of each host.
+        "hosts": [{"host": host, "ok": ok[host], "failed": failed[host]} for host in sorted(ok | failed)],
     }
 
 

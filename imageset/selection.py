@@ -56,7 +56,8 @@ class Selection:
             "boxes": len(self.boxes),
             "audit": [{"step": step.step, "images": step.images, "boxes": step.boxes} for step in self.audit],
             "classes": self._classes(),
-            "files": dict(self.files),
+            # A list, because DVC would make a column of its metrics table of each URL.
+            "files": [{"url": url, "version": version} for url, version in sorted(self.files.items())],
         }
 
     def _classes(self) -> dict[str, dict[str, int]]:

@@ -38,12 +38,12 @@ def test_counts_by_status_reason_cause_and_host():
         "status": {"ok": 3, "failed": 2},
         "reasons": {"no_url": 1, "timeout": 1},
         "causes": {"bad_url": 1, "http_404": 1, "timeout": 1},
-        "hosts": {
-            "file": {"ok": 1, "failed": 0},
-            "none": {"ok": 0, "failed": 1},
-            "one.example": {"ok": 1, "failed": 1},
-            "two.example": {"ok": 1, "failed": 1},
-        },
+        "hosts": [
+            {"host": "file", "ok": 1, "failed": 0},
+            {"host": "none", "ok": 0, "failed": 1},
+            {"host": "one.example", "ok": 1, "failed": 1},
+            {"host": "two.example", "ok": 1, "failed": 1},
+        ],
     }
 
 

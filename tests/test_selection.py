@@ -110,7 +110,7 @@ def test_the_audit_is_a_table_and_a_report():
     assert report["audit"][0] == {"step": "in the source", "images": 1000, "boxes": 5000}
     assert report["classes"]["Apple"]["boxes"] == 6
     assert (report["images"], report["boxes"]) == (len(selection.images), 12)
-    assert report["files"] == {"http://127.0.0.1/boxes.csv": '"tag"'}
+    assert report["files"] == [{"url": "http://127.0.0.1/boxes.csv", "version": '"tag"'}]
 
 
 def test_nothing_wanted_gives_empty_tables():
