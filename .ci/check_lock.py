@@ -1,4 +1,4 @@
-"""Are the hashes in dvc.lock, after a run, those that are committed?
+"""Compares the hashes in dvc.lock, after a run, with those that are committed.
 
 Data stages (metadata, download, crop, split) must agree on any machine. The stages after them must agree where
 processor and library versions are those of `dvc.lock.machine.json`; elsewhere the last bits of floating-point sums

@@ -45,7 +45,9 @@ def tables(files: list[bytes], folder: Path) -> dict[str, pd.DataFrame]:
     keys = [f"{index:016x}" for index in range(len(files))]
     shard_of = {key: shard_name(key, SHARDS) for key in keys}
     for shard in sorted(set(shard_of.values())):
-        write_shard(folder / shard, (Entry(k, "jpg", d) for k, d in zip(keys, files, strict=True) if shard_of[k] == shard))
+        write_shard(
+            folder / shard, (Entry(k, "jpg", d) for k, d in zip(keys, files, strict=True) if shard_of[k] == shard)
+        )
     attributes = dict.fromkeys(("is_occluded", "is_truncated", "is_group_of", "is_depiction", "is_inside"), 0)
     return {
         "downloads": pd.DataFrame({"image_id": keys, "status": "ok", "shard": [shard_of[key] for key in keys]}),

@@ -5,6 +5,7 @@ Nothing here has a default: `params.yaml` is the one owner of every value.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -68,6 +69,15 @@ Categories = Annotated[list[str] | dict[str, str], BeforeValidator(_categories)]
 WebUrl = Annotated[str, AfterValidator(_web_url)]
 
 
+def _host(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9a-fA-F:]+", value):
+        raise ValueError(f"a host is a name or an address without scheme, port or brackets, received {value!r}")
+    return value.lower()
+
+
+Host = Annotated[str, AfterValidator(_host)]
+
+
 class _Section(BaseModel):
     # Strict: without it True would be a number of retries, and the text "64" a size.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -108,7 +118,7 @@ class DownloadParams(_Section):
     max_bytes: Positive
     retries: Annotated[int, Field(ge=0)]
     min_success: Fraction
-    allow_hosts: list[str]
+    allow_hosts: list[Host]
     user_agent: Annotated[str, StringConstraints(min_length=1, pattern=r"^[\x20-\x7e]+$")]
 
 

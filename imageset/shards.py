@@ -106,7 +106,7 @@ def read_shard(path: Path) -> Iterator[Entry]:
 
 
 def _entry(path: Path, tar: tarfile.TarFile, member: tarfile.TarInfo) -> Entry:
-    if not member.isreg() or member.issparse() or not _NAME.fullmatch(member.name):
+    if not member.isreg() or not _NAME.fullmatch(member.name):
         raise UserError(f"{path}: a shard holds plain files named KEY.EXTENSION, received {member.name!r}")
     # A header may announce any size; nothing is read, and no memory taken, for more than there is.
     file = tar.extractfile(member)

@@ -33,7 +33,7 @@ def world(folder: Path, count: int = 20, mode: str = "RGB") -> pd.DataFrame:
         for number in range(shard, count, 3):
             entries += [Entry(ids[number], "jpg", crop(number, mode)), Entry(ids[number], "json", b"{}")]
         write_shard(folder / f"0000{shard}.tar", entries)
-    label = [LABELS[number % 3] for number in range(count)]
+    label = [LABELS[2 - number % 3] for number in range(count)]
     split = [NAMES[min(number % 5, 2)] for number in range(count)]
     return pd.DataFrame({"crop_id": ids, "label": label, "group": ids, "split": split})
 

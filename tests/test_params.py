@@ -182,6 +182,17 @@ def test_a_bad_url_is_refused(tmp_path: Path, value: Any) -> None:
     assert message.endswith(f"received {value!r}")
 
 
+@pytest.mark.parametrize("value", ["http://127.0.0.1", "host:80", "[::1]", "a b", "", "host/path"])
+def test_a_host_is_a_name_or_an_address(tmp_path: Path, value: str) -> None:
+    message = refusal(tmp_path, changed("download.allow_hosts", ["127.0.0.1", value]))
+    assert "download.allow_hosts.1: a host is a name or an address" in message
+
+
+def test_hosts_are_compared_in_lower_case(tmp_path: Path) -> None:
+    hosts = load(tmp_path, changed("download.allow_hosts", ["LocalHost", "::1", "127.0.0.1"])).download.allow_hosts
+    assert hosts == ["localhost", "::1", "127.0.0.1"]
+
+
 def test_a_slash_at_the_end_of_a_url_is_dropped(tmp_path: Path) -> None:
     params = load(tmp_path, changed("metadata.openimages.base_url", "http://127.0.0.1:8765/openimages/"))
     assert params.metadata.openimages.base_url == "http://127.0.0.1:8765/openimages"
