@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from imageset.errors import UserError
@@ -16,13 +17,18 @@ from imageset.records import SPLIT
 
 NAMES = ("train", "val", "test")
 
+# Groups that the smallest split should get of a label, before chance may decide about its groups.
+_PLENTY = 3
+
 
 def assign(crops: pd.DataFrame, same_picture: pd.DataFrame, fractions: Mapping[str, float], seed: int) -> pd.DataFrame:
     """Give each crop a split.
 
-    Photographs of the same bytes, and all the crops of one photograph, are one group and stay together. The groups
-    come in an order drawn by the seed, large ones first, and each goes where it brings the shares of its labels
-    nearest to `fractions` (the greedy rule of iterative stratification, Sechidis et al. 2011).
+    Photographs of the same bytes, and all the crops of one photograph, are one group and stay together. A group goes
+    where its own hash says, unless that split is full for one of its labels; then it goes where its labels lack most
+    (the rule of iterative stratification, Sechidis et al. 2011). So the shares are kept, and when the dataset grows
+    few groups move: those that came when a split was full. Large groups come first, equal ones in an order drawn by
+    the seed. For a label with so few photographs that a split would get less than three, the hash is not asked.
 
     Parameters
     ----------
@@ -54,21 +60,31 @@ def assign(crops: pd.DataFrame, same_picture: pd.DataFrame, fractions: Mapping[s
     return table.sort_values("crop_id", ignore_index=True)[SPLIT.names]
 
 
-def _assign_groups(counts: pd.DataFrame, fractions: np.ndarray, seed: int) -> dict[str, str]:
+def _assign_groups(counts: pd.DataFrame, fractions: npt.NDArray[np.float64], seed: int) -> dict[str, str]:
     """Split of each group; `counts` has a row for each group and a column for each label."""
     groups = counts.to_numpy()
-    order = sorted(range(len(groups)), key=lambda row: (-groups[row].sum(), rank(seed, str(counts.index[row]))))
+    ranks = [rank(seed, str(group)) for group in counts.index]
     totals = groups.sum(axis=0)
     missing = np.outer(fractions, totals)
+    plenty = (groups > 0).sum(axis=0) * fractions.min() >= _PLENTY
     splits = {}
-    for row in order:
+    for row in sorted(range(len(groups)), key=lambda row: (-groups[row].sum(), ranks[row])):
         labels = groups[row].nonzero()[0]
-        # How much of its goal each split still lacks, for the labels of this group, weighed by how many it has.
-        lacks = missing[:, labels] / (fractions[:, None] * totals[labels])
-        best = int(np.argmax((lacks * groups[row, labels]).sum(axis=1).round(9)))
-        missing[best] -= groups[row]
-        splits[str(counts.index[row])] = NAMES[best]
+        chosen = _drawn(ranks[row], fractions)
+        # A split is full for a label when less than half of the group's crops of it still fit.
+        if not plenty[labels].all() or (missing[chosen, labels] < groups[row, labels] / 2).any():
+            lacks = missing[:, labels] / (fractions[:, None] * totals[labels])
+            chosen = int(np.argmax((lacks * groups[row, labels]).sum(axis=1).round(9)))
+        missing[chosen] -= groups[row]
+        splits[str(counts.index[row])] = NAMES[chosen]
     return splits
+
+
+def _drawn(rank_of_group: str, fractions: npt.NDArray[np.float64]) -> int:
+    """The split that a group's rank alone would give it: 0, 1 or 2 with the chances `fractions`."""
+    # The rank's end, because its beginning is the order in which groups come.
+    share = int(rank_of_group[-8:], 16) / 2**32
+    return min(int(np.searchsorted(fractions.cumsum(), share, side="right")), len(NAMES) - 1)
 
 
 def _check_each_label(table: pd.DataFrame) -> None:

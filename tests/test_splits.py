@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+
 import pandas as pd
 import pytest
 from hypothesis import assume, given, settings
@@ -133,3 +135,22 @@ def test_three_photographs_are_enough() -> None:
     world = {**simple(), "r1": "c", "r2": "c", "r3": "c"}
     table = assign(crops_of(world), pictures_of(world), FRACTIONS, 20)
     assert sorted(table.loc[table["label"] == "c", "split"]) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_few_crops_move_when_the_dataset_grows(seed: int) -> None:
+    rng = random.Random(seed)
+    rows = []
+    for _ in range(410):
+        image_id = f"{rng.getrandbits(64):016x}"
+        rows += [(f"{image_id}-{box}", image_id, rng.choice("abc")) for box in range(rng.choice((1, 1, 2, 3)))]
+    grown = pd.DataFrame(rows, columns=["crop_id", "image_id", "label"])
+    before = grown[grown["image_id"].isin(grown["image_id"].unique()[:400])]
+
+    def split_of(crops: pd.DataFrame) -> pd.Series:
+        pictures = pd.DataFrame({"image_id": crops["image_id"].unique()}).assign(sha256=lambda table: table["image_id"])
+        return assign(crops, pictures, FRACTIONS, 20).set_index("crop_id")["split"]
+
+    was = split_of(before)
+    moved = (split_of(grown)[was.index] != was).mean()
+    assert moved < 0.03
