@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from imageset.ids import folder_names
@@ -131,6 +132,38 @@ def evaluate(
         roc=tuple(_roc(labels == index, scores[:, index]) for index in every),
         precision_recall=tuple(_precision_recall(labels == index, scores[:, index]) for index in every),
     )
+
+
+def predictions_table(
+    crop_ids: Sequence[str],
+    labels: npt.NDArray[np.integer],
+    probabilities: npt.NDArray[np.floating],
+    classes: Sequence[str],
+) -> pd.DataFrame:
+    """Put predictions beside labels, a row for each crop.
+
+    Parameters
+    ----------
+    crop_ids : sequence of str
+        In the order of `labels` and `probabilities`, which are as in `evaluate`.
+    classes : sequence of str
+        Label names.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Schema `records.PREDICTIONS`, sorted by crop id.
+    """
+    table = pd.DataFrame(
+        {
+            "crop_id": list(crop_ids),
+            "label": [classes[label] for label in labels],
+            "predicted": [classes[index] for index in probabilities.argmax(axis=1)],
+            "probability": probabilities.max(axis=1),
+            "probabilities": list(probabilities),
+        }
+    )
+    return table.sort_values("crop_id", ignore_index=True)
 
 
 def _per_class(confusion: npt.NDArray[np.int64]) -> tuple[ClassMetrics, ...]:

@@ -18,8 +18,11 @@ from dvc.repo import Repo
 from imageset.errors import UserError
 from imageset.packages import differing, fetch_files
 
-# What a user may have changed on purpose; a package's own copies are taken only on demand.
 _LOCK = "dvc.lock"
+# Where a package may put files.
+_FOLDERS = ("data/", "models/", "reports/")
+_FILES = ("ATTRIBUTION.csv", _LOCK, "dvc.yaml", "environment.yml", "params.yaml", "requirements.lock")
+# What a user may have changed on purpose; a package's own copies are taken only on demand.
 _KEPT = ("params.yaml", _LOCK, "dvc.yaml")
 
 
@@ -63,6 +66,7 @@ def install(package: quilt3.Package, workspace: Path, *, force: bool) -> Install
         When the registry lacks a file or has an altered one, or the workspace has local changes and `force` is not
         set. Nothing is changed then.
     """
+    _refuse_strange(package)
     kept: list[str] = []
     with tempfile.TemporaryDirectory(dir=workspace, prefix=".imageset-pull-") as staging:
         fetch_files(package, Path(staging))
@@ -92,6 +96,16 @@ def changed_files(package: quilt3.Package, workspace: Path) -> list[str]:
         if all(here.get(name) == stage for name, stage in published.items()):
             changed.remove(_LOCK)
     return changed
+
+
+def _refuse_strange(package: quilt3.Package) -> None:
+    """A package brings data and results, never code that `dvc repro` or Python would run unasked."""
+    strange = [key for key, _ in package.walk() if not key.startswith(_FOLDERS) and key not in _FILES]
+    if strange:
+        raise UserError(
+            f"the package has files that do not belong into a workspace: {', '.join(strange[:5])}; "
+            f"it may fill {', '.join(_FOLDERS)} and bring {', '.join(_FILES)}"
+        )
 
 
 def _refuse_to_lose(names: list[str]) -> None:

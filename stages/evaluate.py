@@ -8,13 +8,11 @@ from pathlib import Path
 # TensorFlow's notes on how it was built are no news to the user; it reads this when it is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import pandas as pd
-
 from imageset import records
 from imageset.charts import worst_mistakes, write_confusion, write_precision_recall, write_roc
 from imageset.dataset import open_split
 from imageset.determinism import make_deterministic
-from imageset.evaluation import evaluate
+from imageset.evaluation import evaluate, predictions_table
 from imageset.files import replacing_folder, write_json
 from imageset.model_files import load_model, probabilities
 from imageset.params import Params
@@ -36,15 +34,7 @@ def main(params: Params) -> None:
     scores = probabilities(loaded.model, test.images).astype("float64").round(6)
     classes = loaded.meta.classes
     evaluation = evaluate(test.labels, scores, classes)
-    predictions = pd.DataFrame(
-        {
-            "crop_id": test.crop_ids,
-            "label": [classes[label] for label in test.labels],
-            "predicted": [classes[index] for index in scores.argmax(axis=1)],
-            "probability": scores.max(axis=1),
-            "probabilities": list(scores),
-        }
-    ).sort_values("crop_id")
+    predictions = predictions_table(test.crop_ids, test.labels, scores, classes)
     with replacing_folder(FOLDER) as folder:
         records.write(predictions, folder / "predictions.parquet", records.PREDICTIONS)
         sheet = worst_mistakes(test.images, test.labels, scores, classes, MISTAKES_SHOWN)
