@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from imageset.pictures import BadPictureError, check_picture
+
 
 def photographs(folder: Path | None, *, count: int, long_side: int) -> list[bytes]:
     """JPEG files of one size.
@@ -21,12 +23,25 @@ def photographs(folder: Path | None, *, count: int, long_side: int) -> list[byte
     long_side : int
         Pixels; drawn ones are 4:3.
     """
-    paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in (".jpg", ".jpeg")] if folder else []
+    paths = _whole(folder, count) if folder else []
     if folder and not paths:
-        raise SystemExit(f"error: {folder} has no .jpg files")
+        raise SystemExit(f"error: {folder} has no .jpg file that can be read")
     distinct = min(count, len(paths) or 16)
     made = [_jpeg(Image.open(paths[i]) if paths else _drawn(i, long_side), long_side) for i in range(distinct)]
     return [made[i % distinct] for i in range(count)]
+
+
+def _whole(folder: Path, count: int) -> list[Path]:
+    """The first photographs of a folder that can be read; others are passed over."""
+    found: list[Path] = []
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in (".jpg", ".jpeg") and len(found) < count:
+            try:
+                check_picture(path.read_bytes())
+            except BadPictureError:
+                continue
+            found.append(path)
+    return found
 
 
 def _jpeg(image: Image.Image, long_side: int) -> bytes:

@@ -1,53 +1,29 @@
-"""Photographs in image shards to crops in crop shards of the same names, shard by shard.
+"""Photographs in image shards to crops in crop shards, and the table that says what became of each box.
 
-How one photograph is cut stands in `imageset.cut`. Not for grouping or splitting crops: see `imageset.splits`.
+What happens to one shard stands in `imageset.crop_shard`. Not for grouping or splitting crops: see `imageset.splits`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, fields
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from PIL import Image
 
-from imageset.cut import Box, CropRules, Cut, cut
+from imageset.crop_shard import CropResult, ShardJob, WantedBox, crop_shard
+from imageset.cut import Box, CropRules
 from imageset.files import replacing_folder
 from imageset.ids import crop_id
-from imageset.pictures import BadPictureError
 from imageset.progress import tracking
 from imageset.records import BOX, CROPS
-from imageset.shards import Entry, read_shard, write_shard
 
-
-@dataclass(frozen=True)
-class _Result:
-    """What became of one box; the fields are columns of `records.CROPS`."""
-
-    status: str
-    reason: str | None = None
-    width: int | None = None
-    height: int | None = None
-    sha256: str | None = None
-
-
-@dataclass(frozen=True)
-class _Job:
-    """One shard's work: where to read and write, the rows of its boxes, and each image's rotation."""
-
-    source: Path
-    target: Path
-    boxes: pd.DataFrame
-    rotations: Mapping[str, int]
+_RESULT = [field.name for field in fields(CropResult)]
 
 
 def make_crops(
@@ -90,15 +66,11 @@ def make_crops(
         When a shard that `downloads` names is missing or damaged; `crops_folder` is as it was.
     """
     table = _known_before(boxes, downloads, exclude)
-    todo = table[table["status"] == "ok"]
-    rotations = images.dropna(subset=["rotation"]).set_index("image_id")["rotation"].astype(int).to_dict()
+    turned = images.dropna(subset=["rotation"])
+    rotations = dict(zip(turned["image_id"], turned["rotation"].astype(int), strict=True))
     with replacing_folder(crops_folder) as folder:
-        jobs = [
-            _Job(path, folder / path.name, rows, {i: rotations[i] for i in rows["image_id"] if i in rotations})
-            for path, rows in _by_shard(todo, images_folder)
-        ]
-        results = _do(jobs, rules, workers)
-    found = pd.DataFrame([asdict(result) for result in results.values()], index=list(results), dtype=object)
+        results = _do(list(_jobs(table[table["status"] == "ok"], rotations, images_folder, folder)), rules, workers)
+    found = pd.DataFrame([asdict(result) for result in results], columns=_RESULT, dtype=object).set_index("row")
     table.loc[found.index, found.columns] = found
     return table.sort_values("crop_id", kind="stable", ignore_index=True)[CROPS.names]
 
@@ -120,70 +92,32 @@ def _known_before(boxes: pd.DataFrame, downloads: pd.DataFrame, exclude: Sequenc
     return table
 
 
-def _by_shard(todo: pd.DataFrame, images_folder: Path) -> Iterator[tuple[Path, pd.DataFrame]]:
-    """Each image shard with the rows of its boxes; one without any still gets an (empty) crop shard.
+def _jobs(todo: pd.DataFrame, rotations: dict[str, int], images_folder: Path, crops_folder: Path) -> Iterator[ShardJob]:
+    """The work of each shard; one without any box still gets an (empty) crop shard.
 
     A shard that is missing is given too, so that reading it says so.
     """
-    rows = {str(name): of_shard for name, of_shard in todo.groupby("shard")}
-    for name in sorted(rows.keys() | {path.name for path in images_folder.glob("*.tar")}):
-        yield images_folder / name, rows.get(name, todo.iloc[:0])
+    boxes: dict[str, dict[str, list[WantedBox]]] = {path.name: {} for path in images_folder.glob("*.tar")}
+    ordered = todo.sort_values("crop_id")
+    sides = ordered[list(BOX)].itertuples(index=False, name=None)
+    texts = zip(ordered["shard"], ordered["image_id"], ordered["crop_id"], ordered["label"], strict=True)
+    for row, (shard, image_id, crop, label), box in zip(ordered.index.tolist(), texts, sides, strict=True):
+        boxes.setdefault(shard, {}).setdefault(image_id, []).append(WantedBox(row, crop, label, Box(*box)))
+    for shard, of_shard in sorted(boxes.items()):
+        turned = {image_id: rotations[image_id] for image_id in of_shard if image_id in rotations}
+        yield ShardJob(images_folder / shard, crops_folder / shard, of_shard, turned)
 
 
-def _do(jobs: Sequence[_Job], rules: CropRules, workers: int) -> dict[Any, _Result]:
-    """Do the jobs, in processes of their own where there are several; results by row of the table."""
-    results: dict[Any, _Result] = {}
+def _do(jobs: Sequence[ShardJob], rules: CropRules, workers: int) -> list[CropResult]:
+    """Do the jobs, in processes of their own where there are several."""
+    results: list[CropResult] = []
     processes = min(workers, len(jobs))
     # Spawned, not forked: the libraries loaded here hold threads and locks that a fork would freeze.
     pool: Any = ProcessPoolExecutor(processes, get_context("spawn")) if processes > 1 else nullcontext()
-    with tracking("crop", sum(len(job.boxes) for job in jobs)) as advance, pool as executor:
+    total = sum(len(boxes) for job in jobs for boxes in job.boxes.values())
+    with tracking("crop", total) as advance, pool as executor:
         each = executor.map if isinstance(executor, Executor) else map
-        for job, done in zip(jobs, each(partial(_crop_shard, rules=rules), jobs), strict=True):
-            results |= done
-            advance(len(job.boxes))
+        for done in each(partial(crop_shard, rules=rules), jobs):
+            results += done
+            advance(len(done))
     return results
-
-
-def _crop_shard(job: _Job, rules: CropRules) -> dict[Any, _Result]:
-    """Cut all the boxes of one image shard into a crop shard."""
-    rows_of = dict(iter(job.boxes.groupby("image_id")))
-    results = dict.fromkeys(job.boxes.index, _Result("failed", "no_picture"))
-
-    def entries() -> Iterator[Entry]:
-        for picture in read_shard(job.source):
-            if picture.key not in rows_of:
-                continue
-            rows = rows_of[picture.key].sort_values("crop_id")
-            cuts = _cut_rows(picture.data, rows, job.rotations.get(picture.key), rules)
-            for row, done in zip(rows.itertuples(), cuts, strict=True):
-                data = _jpeg(done.image) if isinstance(done, Cut) and done.image else None
-                results[row.Index] = _result(done, data)
-                if data:
-                    about = json.dumps({"image_id": row.image_id, "label": row.label}, ensure_ascii=False)
-                    yield Entry(str(row.crop_id), "jpg", data)
-                    yield Entry(str(row.crop_id), "json", about.encode())
-
-    write_shard(job.target, entries())
-    return results
-
-
-def _cut_rows(data: bytes, rows: pd.DataFrame, rotation: int | None, rules: CropRules) -> Sequence[Cut | str]:
-    """A cut for each row, or for each the cause why the photograph gives none."""
-    try:
-        return cut(data, [Box(*sides) for sides in rows[list(BOX)].itertuples(index=False)], rotation, rules)
-    except BadPictureError as error:
-        return [error.cause] * len(rows)
-
-
-def _result(done: Cut | str, data: bytes | None) -> _Result:
-    if isinstance(done, str):
-        return _Result("failed", done)
-    if data is None:
-        return _Result("excluded", "too_small", done.width, done.height)
-    return _Result("ok", None, done.width, done.height, hashlib.sha256(data).hexdigest())
-
-
-def _jpeg(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=95, subsampling="4:4:4")
-    return buffer.getvalue()

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image
 
-from imageset.params import Colour, Resize
 from imageset.pictures import decode, open_picture, to_grey, to_rgb, upright_transpose
 
+if TYPE_CHECKING:
+    from imageset.params import Colour, Resize
+
 # A reduced decode keeps at least this many pixels for each pixel of the crop, so that the last step down is
-# antialiased by the resize and not by the decoder alone.
-_MARGIN = 2
+# antialiased by the resize and not by the decoder alone. On 60 photographs crops differ from those of a full decode by
+# 0.5 of 255 on average at 1.5, 0.4 at 2, and 1.2 at 1.
+_MARGIN = 1.5
 
 # Above this many times its target a picture that cannot be decoded at reduced scale (PNG and the like) is first
 # averaged in whole blocks; at 3 the difference to one exact step is invisible (Pillow's `reducing_gap`).
@@ -132,7 +135,8 @@ def _crop(image: Image.Image, box: Box, upright: Image.Transpose | None, rules: 
         scale = rules.size / max(width, height)
         target = (max(1, round(width * scale)), max(1, round(height * scale)))
     edges = (left, top, min(right, image.width), min(bottom, image.height))
-    crop = image.resize(target, Image.Resampling.BICUBIC, edges, _REDUCING_GAP)
+    # Of Pillow's filters, which all widen to antialias, bilinear is nearest to scikit-image's antialiased resize.
+    crop = image.resize(target, Image.Resampling.BILINEAR, edges, _REDUCING_GAP)
     if target != (rules.size, rules.size):
         bars = Image.new("RGB", (rules.size, rules.size))
         bars.paste(crop, ((rules.size - target[0]) // 2, (rules.size - target[1]) // 2))
