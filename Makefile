@@ -36,7 +36,7 @@ repro: environment ## metadata -> download -> crop -> split -> train -> evaluate
 	dvc repro $(ARGS)
 
 test: environment ## the whole test suite; ARGS go to pytest
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 bench: environment ## the benchmarks: ratios against named baselines; DATA=folder takes your own pictures
 	$(BIN)/python -m benchmarks $(if $(DATA),--data $(DATA))
