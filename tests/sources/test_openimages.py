@@ -42,6 +42,7 @@ IMAGE_HEAD = (
     "Thumbnail300KURL,Rotation"
 )
 CLICKS = ",".join(f"XClick{n}{axis}" for axis in "XY" for n in range(1, 5))
+SUBSETS = ("train", "validation")
 ALL = Labelling(dict.fromkeys(CLASSES, "any"), None)
 
 
@@ -142,10 +143,28 @@ def test_images_of_a_class_are_counted_once_each(site: Site, source: OpenImagesS
     assert (source.tree().node("/m/apple").boxes, source.tree().node("/m/apple").images) == (8, 3)
 
 
+def test_counts_are_those_of_a_plain_count(site: Site, tmp_path: Path):
+    draw = random.Random(20)
+    rows = [
+        (f"{draw.randrange(300):016x}", draw.choice([*CLASSES, "/m/unheard"]), draw.choice("0111")) for _ in range(5000)
+    ]
+    for subset, part in (("train", rows[:4000]), ("validation", rows[4000:])):
+        lines = [box(image, label, confidence=confidence) for image, label, confidence in part]
+        site.routes[BOXES.replace("validation", subset)] = answer(table(BOX_HEAD, lines))
+    counted = {node.id: (node.boxes, node.images) for node in a_source(site, tmp_path, "v4", SUBSETS).tree().nodes}
+    for class_id in CLASSES:
+        images = [
+            [image for image, label, confidence in part if (label, confidence) == (class_id, "1")]
+            for part in (rows[:4000], rows[4000:])
+        ]
+        assert counted[class_id] == (sum(map(len, images)), sum(len(set(part)) for part in images))
+    assert set(counted) == {"/m/0bl9f", *CLASSES}
+
+
 def test_counts_are_kept_until_the_file_changes(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     counted = []
     count = openimages._count
-    monkeypatch.setattr(openimages, "_count", lambda tables: counted.append(1) or count(tables))
+    monkeypatch.setattr(openimages, "_count", lambda *received: counted.append(1) or count(*received))
     first = a_source(site, tmp_path).tree()
     assert a_source(site, tmp_path).tree() == first
     assert len(counted) == 1
@@ -155,10 +174,11 @@ def test_counts_are_kept_until_the_file_changes(site: Site, tmp_path: Path, monk
 
 def test_the_audit_counts_every_step(site: Site, source: OpenImagesSource):
     rows = [box("b1", "/m/apple"), box("b2", "/m/apple", confidence="0"), box("lost", "/m/apple"), box("b3", "/m/bike")]
+    rows.append(box("b3", "/m/unheard"))
     site.routes[BOXES] = answer(table(BOX_HEAD, rows))
     found = source.rows(Labelling({"/m/apple": "Apple"}, None))
     assert [(step.step, step.images, step.boxes) for step in found.audit] == [
-        ("in the source", 3, 4),
+        ("in the source", 3, 5),
         ("of the wanted classes", 3, 3),
         ("not verified as absent", 2, 2),
         ("on a described image", 1, 1),
@@ -261,6 +281,7 @@ def test_an_image_id_that_is_no_file_name_is_refused(site: Site, source: OpenIma
         (BOXES, table(BOX_HEAD.replace("XMax", "xmax"), []), "no column XMax; it has ImageID, Source,"),
         (IMAGES, photos(head=IMAGE_HEAD.replace(",Rotation", "")), "no column Rotation; it has ImageID, Subset,"),
         (BOXES, b"", "cannot be read as CSV"),
+        (BOXES, table(BOX_HEAD.replace("ImageID", '"ImageID"'), []), 'no column ImageID; it has "ImageID", Source'),
         (BOXES, b"<html>Please sign in</html>\n", "no column ImageID; it has <html>Please sign in</html>"),
         (BOXES, table(BOX_HEAD, [box("b1", "/m/apple", "a,0.2,0.1,0.2")]), "cannot be read as CSV: .*`a`"),
         ("/2018_04/bbox_labels_600_hierarchy.json", b"[]", "is not a class hierarchy"),
