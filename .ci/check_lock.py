@@ -18,6 +18,7 @@ import yaml
 
 DATA_STAGES = ("metadata", "download", "crop", "split")
 MODEL_STAGES = ("train", "evaluate", "publish")
+# About 113 test crops: one more mistake is 0.009; four other seeds of the weights gave 0.93 to 0.96.
 TOLERANCE = 0.08
 LIBRARIES = ("tensorflow", "keras", "numpy", "h5py", "pillow", "pyarrow", "quilt3")
 MACHINE = Path("dvc.lock.machine.json")

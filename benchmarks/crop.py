@@ -7,6 +7,7 @@ The baseline decodes and resizes only, in one process; ours also reads and write
 from __future__ import annotations
 
 import argparse
+import hashlib
 import io
 import tempfile
 import time
@@ -50,7 +51,14 @@ def tables(files: list[bytes], folder: Path) -> dict[str, pd.DataFrame]:
         )
     attributes = dict.fromkeys(("is_occluded", "is_truncated", "is_group_of", "is_depiction", "is_inside"), 0)
     return {
-        "downloads": pd.DataFrame({"image_id": keys, "status": "ok", "shard": [shard_of[key] for key in keys]}),
+        "downloads": pd.DataFrame(
+            {
+                "image_id": keys,
+                "status": "ok",
+                "shard": [shard_of[key] for key in keys],
+                "sha256": [hashlib.sha256(data).hexdigest() for data in files],
+            }
+        ),
         "images": pd.DataFrame({"image_id": keys, "rotation": None}),
         "boxes": pd.DataFrame({"image_id": keys, "label": "a", "label_id": "/a", **MIDDLE, **attributes}),
     }

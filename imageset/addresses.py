@@ -16,11 +16,16 @@ from yarl import URL
 from imageset.causes import Cause, FetchError
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052
-_SITE_LOCAL = ipaddress.ip_network("fec0::/10")  # RFC 3879
+# What Python's tables of special addresses take for public.
+_NOT_PUBLIC = (
+    ipaddress.ip_network("192.88.99.0/24"),  # relays of 6to4, withdrawn: RFC 7526
+    ipaddress.ip_network("3fff::/20"),  # documentation: RFC 9637
+    ipaddress.ip_network("fec0::/10"),  # site-local: RFC 3879
+)
 
 
 class RefusedAddressError(OSError):
-    """A host's name has an address that is not public."""
+    """A host's name has an address that is not public; the text names both."""
 
 
 def web_url(text: str, allow_hosts: frozenset[str]) -> URL:
@@ -77,8 +82,9 @@ class PublicResolver(AbstractResolver):
             When one of them is not public: a name with both kinds is somebody trying.
         """
         found = await self._system.resolve(host, port, family)
-        if host not in self._allow_hosts and not all(_is_public_text(each["host"]) for each in found):
-            raise RefusedAddressError(f"{host} has an address that is not public")
+        refused = [each["host"] for each in found if not _is_public_text(each["host"])]
+        if refused and host not in self._allow_hosts:
+            raise RefusedAddressError(f"{host} has the address {refused[0]}")
         return found
 
     async def close(self) -> None:
@@ -91,8 +97,8 @@ def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
         inner = _wrapped(address)
         if inner is not None:
             return is_public(inner)
-        if address in _SITE_LOCAL:
-            return False
+    if any(address in network for network in _NOT_PUBLIC):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

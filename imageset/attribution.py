@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from imageset.files import replacing
+
 COLUMNS = ("image_id", "author", "title", "license", "landing_url")
 
 
@@ -23,4 +25,5 @@ def write_attribution(crops: pd.DataFrame, images: pd.DataFrame, path: Path) -> 
     """
     used = crops.loc[crops["status"] == "ok", "image_id"].unique()
     rows = images[images["image_id"].isin(used)].sort_values("image_id")
-    rows.to_csv(path, columns=list(COLUMNS), index=False, lineterminator="\n")
+    with replacing(path) as temporary:
+        rows.to_csv(temporary, columns=list(COLUMNS), index=False, lineterminator="\n")

@@ -7,8 +7,21 @@ from pathlib import Path
 
 import platformdirs
 
+from imageset.errors import UserError
+
 
 def cache_root() -> Path:
-    """`IMAGESET_CACHE` when that is set, otherwise a folder among the user's caches."""
+    """`IMAGESET_CACHE` when that is set, otherwise a folder among the user's caches; it need not exist yet.
+
+    Raises
+    ------
+    UserError
+        When `IMAGESET_CACHE` names a file.
+    """
     chosen = os.environ.get("IMAGESET_CACHE")
-    return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("imageset", appauthor=False))
+    if not chosen:
+        return Path(platformdirs.user_cache_dir("imageset", appauthor=False))
+    root = Path(chosen).expanduser()
+    if root.is_file():
+        raise UserError(f"IMAGESET_CACHE names a folder, received the file {root}")
+    return root

@@ -241,7 +241,8 @@ def _class_id(name: str, tree: ClassTree) -> str:
         raise UserError(f"{name!r} is the name of several classes; write one of their ids: {', '.join(ids)}")
     if name == REST:
         raise UserError(f"{REST} stands alone: it is every class that no other category wants")
-    raise UserError(f"unknown class {name!r}{nearest(name, (node.name for node in tree.nodes))}")
+    near = nearest(name, (node.name for node in tree.nodes)) or nearest(name, (node.id for node in tree.nodes))
+    raise UserError(f"unknown class {name!r}{near}")
 
 
 def _evaluate(expression: str, tree: ClassTree) -> dict[str, set[str]]:

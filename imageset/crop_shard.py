@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from PIL import Image
 
 from imageset.cut import Box, CropRules, Cut, cut
 from imageset.pictures import BadPictureError
-from imageset.shards import Entry, read_shard, write_shard
+from imageset.shards import Entry, check_entry, read_shard, write_shard
 
 
 class WantedBox(NamedTuple):
@@ -39,7 +39,9 @@ class ShardJob:
     source, target : Path
         The image shard, and the crop shard to write.
     boxes : mapping
-        Image id to its boxes, each sorted by crop id.
+        Image id to its boxes.
+    hashes : mapping
+        Image id to the SHA-256 of its photograph, of all images that the table knows in this shard.
     rotations : mapping
         Image id to degrees counter-clockwise, of the images that have a rotation.
     """
@@ -47,6 +49,7 @@ class ShardJob:
     source: Path
     target: Path
     boxes: Mapping[str, Sequence[WantedBox]]
+    hashes: Mapping[str, str | None]
     rotations: Mapping[str, int]
 
 
@@ -63,7 +66,7 @@ class CropResult:
 
 
 def crop_shard(job: ShardJob, rules: CropRules) -> list[CropResult]:
-    """Cut all the boxes of one image shard into a crop shard.
+    """Cut all the boxes of one image shard into a crop shard; memory holds one photograph and the shard's crops.
 
     Returns
     -------
@@ -73,22 +76,22 @@ def crop_shard(job: ShardJob, rules: CropRules) -> list[CropResult]:
     Raises
     ------
     UserError
-        When the image shard is missing or damaged; the crop shard is not written then.
+        When the image shard is missing or damaged, or a photograph has other bytes than the table says; the crop
+        shard is not written then.
     """
     results: list[CropResult] = []
-
-    def entries() -> Iterator[Entry]:
-        for picture in read_shard(job.source):
-            boxes = job.boxes.get(picture.key, ())
-            for box, done in zip(boxes, _cut_all(picture.data, boxes, job, picture.key, rules), strict=True):
-                data = _jpeg(done.image) if isinstance(done, Cut) and done.image else None
-                results.append(_result(box.row, done, data))
-                if data:
-                    about = json.dumps({"image_id": picture.key, "label": box.label}, ensure_ascii=False)
-                    yield Entry(box.crop_id, "jpg", data)
-                    yield Entry(box.crop_id, "json", about.encode())
-
-    write_shard(job.target, entries())
+    entries: list[Entry] = []
+    for picture in read_shard(job.source):
+        if picture.key in job.hashes:
+            check_entry(job.source, picture, job.hashes[picture.key], "download")
+        boxes = job.boxes.get(picture.key, ())
+        for box, done in zip(boxes, _cut_all(picture.data, boxes, job, picture.key, rules), strict=True):
+            data = _jpeg(done.image) if isinstance(done, Cut) and done.image else None
+            results.append(_result(box.row, done, data))
+            if data:
+                entries += _entries(box, picture.key, data)
+    # Crops need not sort as their photographs do: one of photograph a-0 (a-0-...) may come before one of a (a-1...).
+    write_shard(job.target, sorted(entries, key=lambda entry: (entry.key, entry.extension)))
     met = {result.row for result in results}
     absent = (box.row for boxes in job.boxes.values() for box in boxes if box.row not in met)
     return results + [CropResult(row, "failed", "no_picture") for row in absent]
@@ -104,6 +107,11 @@ def _cut_all(
         return cut(data, [wanted.box for wanted in boxes], job.rotations.get(image_id), rules)
     except BadPictureError as error:
         return [error.cause] * len(boxes)
+
+
+def _entries(box: WantedBox, image_id: str, data: bytes) -> list[Entry]:
+    about = json.dumps({"image_id": image_id, "label": box.label}, ensure_ascii=False)
+    return [Entry(box.crop_id, "jpg", data), Entry(box.crop_id, "json", about.encode())]
 
 
 def _result(row: int, done: Cut | str, data: bytes | None) -> CropResult:

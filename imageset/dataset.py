@@ -1,13 +1,14 @@
 """Pixels and labels of the crops in one HDF5 file: written in batches from the crop shards, read split by split.
 
-Layout: groups `train`, `val` and `test`, each with `images` uint8 (N, H, W, C), `labels` int32 (N,) and `crop_ids`;
-the file attribute `classes` has the label names in sorted order. Not for augmentation or training.
+Layout: groups `train`, `val` and `test`, each with `images` uint8 (N, H, W, C), `labels` int32 (N,) and `crop_ids`,
+all with HDF5's checksum (Fletcher-32); the file attribute `classes` has the label names in sorted order. Not for
+augmentation or training.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,8 +20,9 @@ from PIL import Image
 
 from imageset.errors import UserError
 from imageset.files import replacing
+from imageset.late_errors import LateErrors
 from imageset.progress import tracking
-from imageset.shards import read_shard
+from imageset.shards import check_entry, read_shard
 from imageset.splits import NAMES
 
 _BATCH = 256
@@ -35,13 +37,13 @@ class Split:
     Attributes
     ----------
     images : numpy.ndarray
-        uint8, (N, H, W, C), values 0..255; C is 3 (RGB) or 1 (grey).
+        uint8, (N, H, W, C), values 0..255; N > 0, H is W, C is 3 (RGB) or 1 (grey).
     labels : numpy.ndarray
         int32, (N,): index into `classes`.
     crop_ids : list of str
         Sorted within each shard, shards in order.
     classes : list of str
-        Label names, sorted.
+        Label names, sorted, each once.
     """
 
     images: npt.NDArray[np.uint8]
@@ -50,13 +52,15 @@ class Split:
     classes: list[str]
 
 
-def write_dataset(split: pd.DataFrame, crops_folder: Path, path: Path) -> None:
+def write_dataset(split: pd.DataFrame, hashes: Mapping[str, str], crops_folder: Path, path: Path) -> None:
     """Write `dataset.h5` from the crop shards; the same crops give the same bytes.
 
     Parameters
     ----------
     split : pandas.DataFrame
         Schema `records.SPLIT`.
+    hashes : mapping
+        Crop id to the SHA-256 of its JPEG file, of every crop of `split`.
     crops_folder : Path
         Crop shards whose JPEG files are all of one size and mode.
     path : Path
@@ -65,26 +69,28 @@ def write_dataset(split: pd.DataFrame, crops_folder: Path, path: Path) -> None:
     Raises
     ------
     UserError
-        When the shards lack a crop of `split`, or have none at all.
+        When the shards lack a crop of `split`, have other bytes for one than `hashes` says, or have none at all.
+    OSError
+        When the disk is full; what was at `path` is as it was.
     """
     classes = sorted(split["label"].unique())
-    shape = _shape(crops_folder)
+    shape = _shape(crops_folder, hashes)
     codes = pd.Categorical(split["label"], classes).codes
     place_of = dict(zip(split["crop_id"], zip(split["split"], codes, strict=True), strict=True))
-    with (
-        replacing(path) as temporary,
-        h5py.File(temporary, "w") as file,
-        tracking("dataset", len(split)) as advance,
-    ):
-        file.attrs["classes"] = classes
-        writers = {name: _Writer(file.create_group(name), int((split["split"] == name).sum()), shape) for name in NAMES}
-        for crop_id, image in _crops(crops_folder):
-            if crop_id in place_of:
-                name, label = place_of[crop_id]
-                writers[name].add(crop_id, label, image)
-                advance()
-        for writer in writers.values():
-            writer.close()
+    with replacing(path) as temporary, temporary.open("r+b", buffering=0) as opened:
+        disk = LateErrors(opened, path)
+        with h5py.File(disk, "w") as file, tracking("dataset", len(split)) as advance:
+            file.attrs["classes"] = classes
+            writers = {name: _Writer(file.create_group(name), ids, shape) for name, ids in _ids(split).items()}
+            for crop_id, image in _crops(crops_folder, hashes):
+                if crop_id in place_of:
+                    name, label = place_of[crop_id]
+                    writers[name].add(crop_id, label, image)
+                    disk.check()
+                    advance()
+            for writer in writers.values():
+                writer.close()
+        disk.check()
 
 
 def open_split(path: Path, name: str) -> Split:
@@ -93,34 +99,72 @@ def open_split(path: Path, name: str) -> Split:
     Raises
     ------
     UserError
-        When the file is missing, no HDF5 file, cut off, or lacks the split.
+        When the file is missing, no HDF5 file, cut off, lacks the split, or has in it what `write_dataset` would not
+        have written.
     """
     if not path.exists():
         raise UserError(f"{path} is missing; run the stage that makes it (dvc repro split)")
     try:
         with h5py.File(path, "r") as file:
             group = file[name]
-            return Split(
-                images=group["images"][:],
-                labels=group["labels"][:],
-                crop_ids=[str(crop_id) for crop_id in group["crop_ids"].asstr()[:]],
-                classes=[str(label) for label in file.attrs["classes"]],
-            )
+            _check_arrays(group)
+            classes = _checked_classes(file.attrs["classes"])
+            labels = _checked_labels(group["labels"], len(classes))
+            crop_ids = [str(crop_id) for crop_id in group["crop_ids"].asstr()[:]]
+            return Split(group["images"][:], labels, crop_ids, classes)
     except (OSError, KeyError, RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is damaged or no dataset of this project: {error}; dvc repro -f split") from error
+
+
+def _check_arrays(group: h5py.Group) -> None:
+    """Check types, shapes and lengths before anything is read into memory."""
+    images, labels, crop_ids = group["images"], group["labels"], group["crop_ids"]
+    if (
+        images.dtype != np.uint8
+        or images.ndim != 4
+        or images.shape[1] != images.shape[2]
+        or images.shape[3] not in (1, 3)
+    ):
+        raise ValueError(f"images are uint8 (N, S, S, 3 or 1), received {images.dtype} {images.shape}")
+    if labels.dtype != np.int32 or labels.ndim != 1:
+        raise ValueError(f"labels are int32 (N,), received {labels.dtype} {labels.shape}")
+    if not len(images) == len(labels) == len(crop_ids):
+        raise ValueError(
+            f"{len(images)} images, {len(labels)} labels and {len(crop_ids)} crop_ids are not of one length"
+        )
+    if not len(images):
+        raise ValueError(f"split {group.name.strip('/')} is empty")
+
+
+def _checked_classes(found: npt.NDArray[np.object_]) -> list[str]:
+    classes = list(found) if np.ndim(found) == 1 else []
+    if not classes or not all(isinstance(label, str) for label in classes) or classes != sorted(set(classes)):
+        raise ValueError(f"classes are different names in sorted order, received {np.asarray(found).tolist()}")
+    return classes
+
+
+def _checked_labels(found: h5py.Dataset, classes: int) -> npt.NDArray[np.int32]:
+    labels: npt.NDArray[np.int32] = found[:]
+    wrong = labels[(labels < 0) | (labels >= classes)]
+    if len(wrong):
+        raise ValueError(f"labels are 0 to {classes - 1}, received {wrong[0]}")
+    return labels
+
+
+def _ids(split: pd.DataFrame) -> dict[str, list[str]]:
+    """Crop ids of each split, in any order."""
+    return {name: split.loc[split["split"] == name, "crop_id"].tolist() for name in NAMES}
 
 
 class _Writer:
     """Fills the arrays of one split, a batch at a time."""
 
-    def __init__(self, group: h5py.Group, count: int, shape: tuple[int, int, int]) -> None:
-        chunks = (min(_IMAGES_PER_CHUNK, max(count, 1)), *shape)
-        gzip = {"compression": "gzip", "compression_opts": 4, "shuffle": True}
-        self._images = group.create_dataset(
-            "images", (count, *shape), "uint8", chunks=chunks if count else None, **(gzip if count else {})
-        )
-        self._labels = group.create_dataset("labels", (count,), "int32")
-        self._ids = group.create_dataset("crop_ids", (count,), h5py.string_dtype())
+    def __init__(self, group: h5py.Group, ids: list[str], shape: tuple[int, int, int]) -> None:
+        # Texts of one length, because HDF5 has no checksum over those of any length.
+        text = h5py.string_dtype(length=max((len(crop_id.encode()) for crop_id in ids), default=1))
+        self._images = _array(group, "images", (len(ids), *shape), "uint8", _IMAGES_PER_CHUNK)
+        self._labels = _array(group, "labels", (len(ids),), "int32", _BATCH)
+        self._ids = _array(group, "crop_ids", (len(ids),), text, _BATCH)
         self._batch: list[tuple[str, int, npt.NDArray[np.uint8]]] = []
         self._written = 0
 
@@ -143,18 +187,29 @@ class _Writer:
             self._batch.clear()
 
 
-def _crops(crops_folder: Path) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
-    """Crop ids and pixels (H, W, C), shard by shard."""
+def _array(group: h5py.Group, name: str, shape: tuple[int, ...], dtype: object, rows: int) -> h5py.Dataset:
+    """A compressed array with a checksum, in chunks of so many rows; HDF5 has chunks only where there are rows."""
+    if not shape[0]:
+        return group.create_dataset(name, shape, dtype)
+    chunks = (min(rows, shape[0]), *shape[1:])
+    return group.create_dataset(
+        name, shape, dtype, chunks=chunks, compression="gzip", compression_opts=4, shuffle=True, fletcher32=True
+    )
+
+
+def _crops(crops_folder: Path, hashes: Mapping[str, str]) -> Iterator[tuple[str, npt.NDArray[np.uint8]]]:
+    """Crop ids and pixels (H, W, C) of the crops in `hashes`, shard by shard."""
     for path in sorted(crops_folder.glob("*.tar")):
         for entry in read_shard(path):
-            if entry.extension == "jpg":
+            if entry.extension == "jpg" and entry.key in hashes:
+                check_entry(path, entry, hashes[entry.key], "crop")
                 with Image.open(io.BytesIO(entry.data)) as image:
                     pixels = np.asarray(image)
                 yield entry.key, pixels if pixels.ndim == 3 else pixels[:, :, None]
 
 
-def _shape(crops_folder: Path) -> tuple[int, int, int]:
-    for _, image in _crops(crops_folder):
+def _shape(crops_folder: Path, hashes: Mapping[str, str]) -> tuple[int, int, int]:
+    for _, image in _crops(crops_folder, hashes):
         height, width, channels = image.shape
         return height, width, channels
     raise UserError(f"{crops_folder} has no crops; every box failed or was left out: see reports/crop.json")

@@ -76,6 +76,17 @@ class Evaluation:
     roc: tuple[Curve, ...]
     precision_recall: tuple[Curve, ...]
 
+    def lines(self) -> list[str]:
+        """The numbers as a table to print."""
+        width = max(map(len, self.classes))
+        head = f"test accuracy {self.accuracy:.3f} (always the most frequent label: {self.baseline_accuracy:.3f})"
+        columns = f"{'':{width}} {'precision':>10} {'recall':>10} {'f1':>10} {'crops':>10}"
+        rows = (
+            f"{label:{width}} {each.precision:10.3f} {each.recall:10.3f} {each.f1:10.3f} {each.support:10,}"
+            for label, each in zip(self.classes, self.per_class, strict=True)
+        )
+        return [head, columns, *rows]
+
     def metrics_dict(self) -> dict[str, Any]:
         """Give the numbers for a metrics file.
 

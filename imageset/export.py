@@ -5,6 +5,7 @@ Nothing in the pipeline reads such folders.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -28,7 +29,8 @@ def export_pictures(shards: Path, labels_of: Mapping[str, Iterable[str]], folder
         Key (image id or crop id) to its labels; other keys are left out. A picture with several labels is written
         into the folder of each.
     folder : Path
-        Must not exist, or be empty. Gets a folder for each label, named by the label's slug, with files named by key.
+        Must not exist, or be empty; a symbolic link stands for the folder it leads to. Gets a folder for each label,
+        named by the label's slug, with files named by key.
 
     Returns
     -------
@@ -47,7 +49,8 @@ def export_pictures(shards: Path, labels_of: Mapping[str, Iterable[str]], folder
     if not paths:
         raise UserError(f"there are no shards in {shards}; run the stage that makes them (dvc repro)")
     written = 0
-    with replacing_folder(folder) as temporary, tracking("export", len(labels_of)) as advance:
+    # The real path: a link would be replaced by a folder.
+    with replacing_folder(Path(os.path.realpath(folder))) as temporary, tracking("export", len(labels_of)) as advance:
         for name in names.values():
             (temporary / name).mkdir()
         for entry in (entry for path in paths for entry in read_shard(path)):

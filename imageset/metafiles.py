@@ -14,10 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import aiohttp
 
+from imageset.addresses import PublicResolver, RefusedAddressError, web_url
+from imageset.causes import FetchError
 from imageset.errors import UserError
 from imageset.files import write_json
 from imageset.progress import tracking
@@ -28,6 +32,7 @@ _MAX_REDIRECTS = 5
 _TRIES = 4
 _FIRST_PAUSE_S = 0.25
 _BLOCK = 1 << 20
+_REFUSED = "which is refused: only hosts of URLs in the params may have a private or loopback address"
 _PASSING = (408, 425, 429)  # and every 5xx: worth another try
 
 
@@ -63,7 +68,7 @@ class _PassingError(Exception):
         self.again = again
 
 
-def fetch_metafile(url: str, cache: Path) -> Metafile:
+def fetch_metafile(url: str, cache: Path, allow_hosts: frozenset[str] = frozenset()) -> Metafile:
     """Bring a file into the cache, or find that the copy there is still the server's.
 
     The server is asked once, by ETag (by size, where it gives none). A transfer that was cut off, in this run or in
@@ -73,9 +78,11 @@ def fetch_metafile(url: str, cache: Path) -> Metafile:
     Parameters
     ----------
     url : str
-        http or https; up to 5 redirects are followed.
+        http or https; its host may have any address. Up to 5 redirects are followed, to public addresses.
     cache : Path
-        The folder; made when missing.
+        The folder; made when missing. What is damaged there counts as absent.
+    allow_hosts : frozenset of str, default=frozenset()
+        Further hosts, as URLs name them, that may have a private or loopback address.
 
     Returns
     -------
@@ -85,14 +92,15 @@ def fetch_metafile(url: str, cache: Path) -> Metafile:
     Raises
     ------
     UserError
-        For another scheme, no network and no copy, an answer that is no success, and a file over 20 GB.
+        For another scheme, no network and no copy, an answer that is no success, a redirect to an address that is
+        not public, and a file over 20 GB.
     """
     if urlsplit(url).scheme not in ("http", "https"):
         raise UserError(f"metadata files come from http:// or https://, received {url!r}")
     slot = _Slot(url, cache)
     with slot.locked():
         try:
-            return asyncio.run(_fetch(slot))
+            return asyncio.run(_fetch(slot, allow_hosts | {urlsplit(url).hostname or ""}))
         except _PassingError as error:
             whole = slot.whole()
             if whole is None:
@@ -124,20 +132,17 @@ class _Slot:
             yield
 
     def whole(self) -> Metafile | None:
-        try:
-            entry = json.loads(self._entry.read_text(encoding="utf-8"))
-            found = Metafile(self._folder / entry["file"], entry["etag"], entry["bytes"])
-            return found if found.path.stat().st_size == found.bytes else None
-        except (FileNotFoundError, ValueError, KeyError):
+        entry = _read_entry(self._entry)
+        etag, size = _plain(entry.get("etag")), entry.get("bytes")
+        if not isinstance(size, int):
             return None
+        path = self._data(etag, size)
+        return Metafile(path, etag, size) if path.is_file() and path.stat().st_size == size else None
 
     def resumable(self) -> tuple[int, str] | None:
         """Bytes that are there already, and the ETag they are of."""
-        try:
-            etag = json.loads(self._part_entry.read_text(encoding="utf-8"))["etag"]
-            size = self.part.stat().st_size
-        except (FileNotFoundError, ValueError, KeyError):
-            return None
+        etag = _plain(_read_entry(self._part_entry).get("etag"))
+        size = self.part.stat().st_size if self.part.is_file() else 0
         return (size, etag) if size and etag else None
 
     def begin(self, etag: str | None) -> None:
@@ -147,19 +152,36 @@ class _Slot:
 
     def commit(self, etag: str | None) -> Metafile:
         size = self.part.stat().st_size
-        version = hashlib.sha256(f"{etag}:{size}".encode()).hexdigest()[:8]
-        metafile = Metafile(self._folder / f"{self._key}-{version}.data", etag, size)
+        metafile = Metafile(self._data(etag, size), etag, size)
         self.part.replace(metafile.path)
-        write_json({"url": self.url, "file": metafile.path.name, "etag": etag, "bytes": size}, self._entry)
+        write_json({"url": self.url, "etag": etag, "bytes": size}, self._entry)
         self._part_entry.unlink(missing_ok=True)
         for old in self._folder.glob(f"{self._key}-*.data"):
             if old != metafile.path:
                 old.unlink()
         return metafile
 
+    def _data(self, etag: str | None, size: int) -> Path:
+        version = hashlib.sha256(f"{etag}:{size}".encode()).hexdigest()[:8]
+        return self._folder / f"{self._key}-{version}.data"
 
-async def _fetch(slot: _Slot) -> Metafile:
-    async with aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=True, auto_decompress=False) as session:
+
+def _read_entry(path: Path) -> dict[str, Any]:
+    """What a JSON file of the cache says: nothing, where there is none or it is damaged."""
+    try:
+        entry = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError, RecursionError):
+        return {}
+    return entry if isinstance(entry, dict) else {}
+
+
+def _plain(etag: object) -> str | None:
+    """An ETag that can be sent back as it came; None for every other value."""
+    return etag if isinstance(etag, str) and etag.isascii() and etag.isprintable() else None
+
+
+async def _fetch(slot: _Slot, allow_hosts: frozenset[str]) -> Metafile:
+    async with _session(slot.url, allow_hosts) as session:
         for attempt in range(_TRIES):
             try:
                 return await _try(session, slot)
@@ -170,15 +192,37 @@ async def _fetch(slot: _Slot) -> Metafile:
     raise AssertionError("the last try returns or raises")
 
 
+def _session(url: str, allow_hosts: frozenset[str]) -> aiohttp.ClientSession:
+    """A client whose every request, also after a redirect, goes to an allowed host or a public address."""
+
+    async def guard(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        # A host that is an address is not resolved, so the resolver below does not see it.
+        try:
+            web_url(str(request.url), allow_hosts)
+        except FetchError as error:
+            raise UserError(f"{url} is redirected to {request.url}, {_REFUSED}") from error
+        return await send(request)
+
+    # The user's proxies are resolved like every other host, and often have private addresses.
+    proxies = {urlsplit(proxy).hostname or "" for proxy in getproxies().values()}
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(resolver=PublicResolver(allow_hosts | proxies)),
+        middlewares=(guard,),
+        timeout=_TIMEOUT,
+        trust_env=True,
+        auto_decompress=False,
+    )
+
+
 async def _try(session: aiohttp.ClientSession, slot: _Slot) -> Metafile:
     whole = slot.whole()
     with _explained(slot.url):
-        async with session.get(slot.url, headers=_headers(slot, whole), max_redirects=_MAX_REDIRECTS) as response:
+        async with session.get(slot.url, headers=_headers(slot, whole), max_redirects=_MAX_REDIRECTS + 1) as response:
             _check_status(response, slot)
             if whole and (response.status == 304 or (response.status == 200 and _same(whole, response))):
                 return whole
             await _save(response, slot)
-            return slot.commit(response.headers.get("ETag"))
+            return slot.commit(_plain(response.headers.get("ETag")))
 
 
 def _headers(slot: _Slot, whole: Metafile | None) -> dict[str, str]:
@@ -199,6 +243,10 @@ def _explained(url: str) -> Iterator[None]:
         raise UserError(f"{url} is redirected more than {_MAX_REDIRECTS} times; check the address") from error
     except (aiohttp.InvalidURL, aiohttp.NonHttpUrlClientError) as error:
         raise UserError(f"{url} is no address, or is redirected to none: {error}") from error
+    except aiohttp.ClientConnectorDNSError as error:
+        if isinstance(error.os_error, RefusedAddressError):
+            raise UserError(f"{url} is redirected, and {error.os_error}, {_REFUSED}") from error
+        raise _PassingError(str(error), again=False) from error
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
         raise _PassingError(str(error), again=False) from error
     except (aiohttp.ClientError, TimeoutError) as error:
@@ -217,7 +265,7 @@ def _check_status(response: aiohttp.ClientResponse, slot: _Slot) -> None:
 
 def _same(whole: Metafile, response: aiohttp.ClientResponse) -> bool:
     """Whether an answer in full is of the copy that is here, by its headers."""
-    etag = response.headers.get("ETag")
+    etag = _plain(response.headers.get("ETag"))
     return etag == whole.etag if etag else response.content_length == whole.bytes
 
 
@@ -233,7 +281,7 @@ def _continues(response: aiohttp.ClientResponse, slot: _Slot) -> bool:
 async def _save(response: aiohttp.ClientResponse, slot: _Slot) -> None:
     """Write the body behind what is there already, or from the start when the server sends all of it."""
     if response.status == 200:
-        slot.begin(response.headers.get("ETag"))
+        slot.begin(_plain(response.headers.get("ETag")))
     elif not _continues(response, slot):
         slot.begin(None)
         raise _PassingError("the server sends another part than was asked for", again=True)

@@ -138,6 +138,8 @@ def _read_meta(path: Path) -> ModelMeta:
             return TypeAdapter(ModelMeta).validate_json(entry.read(_META_BYTES))
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing; run the stage that makes it (dvc repro train)") from error
+    except IsADirectoryError as error:
+        raise UserError(f"{path} is a folder; a model is a .keras file") from error
     except KeyError as error:
         raise UserError(f"{path} has no {_META}, so it is not a model of this project") from error
     except ValidationError as error:

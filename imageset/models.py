@@ -7,19 +7,13 @@ know about pixel ranges is inside it. Not for fitting (`imageset.training`) nor 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import keras
 
 from imageset.errors import UserError, nearest
+from imageset.params import SMALLEST_CROP
 
 Layers = list[keras.layers.Layer]
-
-
-@dataclass(frozen=True)
-class _Architecture:
-    body: Callable[[], Layers]  # between the scaled pixels and the last layer
-    min_side: int  # pixels; with fewer nothing is left to pool
 
 
 def build(architecture: str, shape: tuple[int, int, int], classes: int) -> keras.Model:
@@ -48,16 +42,16 @@ def build(architecture: str, shape: tuple[int, int, int], classes: int) -> keras
     """
     if architecture not in _ARCHITECTURES:
         raise UserError(f"unknown architecture {architecture!r}{nearest(architecture, _ARCHITECTURES)}")
-    chosen = _ARCHITECTURES[architecture]
+    smallest = SMALLEST_CROP[architecture]
     height, width, _ = shape
-    if min(height, width) < chosen.min_side:
+    if min(height, width) < smallest:
         raise UserError(
-            f"{architecture} needs crops of at least {chosen.min_side} pixels, received {width} x {height}; "
-            f"set crop.size to {chosen.min_side} or more"
+            f"{architecture} needs crops of at least {smallest} pixels, received {width} x {height}; "
+            f"set crop.size to {smallest} or more"
         )
     layers: Layers = [
         keras.layers.Rescaling(1 / 255, name="scale"),
-        *chosen.body(),
+        *_ARCHITECTURES[architecture](),
         keras.layers.Dense(classes, activation="softmax", name="probabilities"),
     ]
     return keras.Sequential([keras.Input(shape, name="pixels"), *layers], name=architecture)
@@ -76,4 +70,5 @@ def _plain_cnn() -> Layers:
     ]
 
 
-_ARCHITECTURES = {"plain_cnn": _Architecture(_plain_cnn, min_side=22)}
+# From name to the layers between the scaled pixels and the last one.
+_ARCHITECTURES: dict[str, Callable[[], Layers]] = {"plain_cnn": _plain_cnn}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -26,6 +27,16 @@ import quilt3
 
 _MANIFESTS = Path(".quilt/packages")
 _POINTERS = Path(".quilt/named_packages")
+_TOP_HASH = re.compile("[0-9a-f]{64}")
+# What Quilt raises for a manifest that is none, or not whole.
+_UNREADABLE = (
+    ValueError, KeyError, TypeError, AttributeError, EOFError,
+    quilt3.util.QuiltException, quilt3.exceptions.PackageException,
+)  # fmt: skip
+
+
+class NotInRegistryError(UserError):
+    """A registry has no such package, or no such version of it."""
 
 
 @dataclass(frozen=True)
@@ -72,11 +83,16 @@ def build_package(files: Mapping[str, Path], meta: Mapping[str, Any], name: str,
                 if not stored.exists() or sha256_of(stored) != sha256_of(files[key]):
                     with replacing(stored) as temporary:
                         shutil.copyfile(files[key], temporary)
+                # Quilt's own commands find the files by this path while the registry stays where it is; ours, which
+                # look into the registry itself, also when it was moved.
                 package.set(key, entry.with_physical_key(quilt3.util.PhysicalKey.from_path(stored)))
             top_hash = package.build(name, registry=scratch)
             _publish_manifest(Path(scratch), registry, name, top_hash)
     except OSError as error:
-        raise UserError(f"the registry {registry} cannot be written: {error.strerror}") from error
+        raise UserError(
+            f"the registry {registry} cannot be written: {error.strerror}; a registry is a folder that you may write "
+            "to, on a disk with space: change that, or move away what is there"
+        ) from error
     sizes = [entry.size for _, entry in package.walk()]
     return BuiltPackage(top_hash, len(sizes), sum(sizes))
 
@@ -95,23 +111,26 @@ def open_package(name: str, registry: Path, top_hash: str | None = None) -> quil
     Raises
     ------
     UserError
-        When there is no such registry, package or version, when the manifest is damaged or does not have its top
-        hash, or when it names a path outside the folder that it is fetched to.
+        When there is no such registry, when the manifest is damaged or does not have its top hash, or when it names a
+        path outside the folder that it is fetched to.
+    NotInRegistryError
+        When there is no such package or version.
     """
     if not registry.is_dir():
-        raise UserError(f"there is no registry at {registry}; a registry is a folder that `dvc repro publish` made")
-    place = str(registry.resolve())
-    known = sorted(quilt3.list_packages(place))
+        raise UserError(
+            f"there is no registry at {registry}; a registry is a folder: name one with --registry, or build one in "
+            "the project with `dvc repro -f -s publish`"
+        )
+    # Quilt's own look-ups stumble over stray files, and join what they read to a path.
+    known = sorted(path.relative_to(registry / _POINTERS).as_posix() for path in (registry / _POINTERS).glob("*/*/"))
     if name not in known:
-        raise UserError(f"{registry} has no package {name}; it has: {', '.join(known) or 'none'}")
+        raise NotInRegistryError(f"{registry} has no package {name}; it has: {', '.join(known) or 'none'}")
+    version = _version(name, registry, top_hash)
     try:
-        package = quilt3.Package.browse(name, registry=place, top_hash=top_hash)
+        package = quilt3.Package.browse(name, registry=str(registry.resolve()), top_hash=version)
         _find_objects(package, registry)
-        whole = package.top_hash.startswith(top_hash or (registry / _POINTERS / name / "latest").read_text())
-    except (FileNotFoundError, quilt3.util.QuiltException) as error:
-        versions = ", ".join(sorted({version[:12] for _, version in quilt3.list_package_versions(name, place)}))
-        raise UserError(f"{registry} has no version {top_hash or 'latest'} of {name}; it has: {versions}") from error
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, quilt3.exceptions.PackageException) as error:
+        whole = package.top_hash == version
+    except _UNREADABLE as error:
         raise UserError(f"the manifest of {name} in {registry} is damaged: {error}; copy the registry again") from error
     if not whole:
         raise UserError(f"the manifest of {name} in {registry} is not the one that its top hash was made from")
@@ -137,6 +156,21 @@ def fetch_files(package: quilt3.Package, folder: Path) -> None:
         raise UserError(f"not what was published: {', '.join(wrong)}; the registry is damaged, nothing was installed")
 
 
+def checked_object(package: quilt3.Package, key: str) -> Path:
+    """Where the registry has a file of a package.
+
+    Raises
+    ------
+    UserError
+        When the file is missing or is not what was published.
+    """
+    stored = Path(package[key].physical_key.path)
+    with tempfile.TemporaryDirectory() as scratch:
+        if not stored.is_file() or _hashed({key: stored}, {}, "one/file", Path(scratch))[key].hash != package[key].hash:
+            raise UserError(f"the registry is damaged: its {key} is not what was published; copy or build it again")
+    return stored
+
+
 def differing(package: quilt3.Package, folder: Path) -> list[str]:
     """Names of the package's files that a folder lacks or has with other content, sorted; every byte is read."""
     here = {key: folder / key for key, _ in package.walk() if (folder / key).is_file()}
@@ -159,8 +193,25 @@ def _hashed(files: Mapping[str, Path], meta: dict[str, Any], name: str, scratch:
     return package
 
 
+def _version(name: str, registry: Path, wanted: str | None) -> str:
+    """The whole top hash of the wanted version: all its digits, the first six or more of them, or None for latest."""
+    pointers = [path for path in (registry / _POINTERS / name).iterdir() if path.is_file()]
+    said = {path.name: path.read_text(errors="replace") for path in pointers}
+    versions = ", ".join(sorted({text[:12] for text in said.values() if _TOP_HASH.fullmatch(text)})) or "none"
+    digits = said.get("latest", "") if wanted is None else wanted
+    built = [path.name for path in (registry / _MANIFESTS).glob("*") if path.is_file()]
+    found = [top_hash for top_hash in built if _TOP_HASH.fullmatch(top_hash) and top_hash.startswith(digits)]
+    if len(found) != 1 or len(digits) < (64 if wanted is None else 6):
+        which = "version named latest" if wanted is None else f"version {wanted or repr(wanted)}"
+        raise NotInRegistryError(
+            f"{registry} has no {which} of {name}; a version is the first six or more digits of its top hash; "
+            f"it has: {versions}"
+        )
+    return found[0]
+
+
 def _find_objects(package: quilt3.Package, registry: Path) -> None:
-    """Point every entry at its object in this registry; the manifest has the paths of the machine it was built on."""
+    """Point every entry at its object in this registry, whatever path the manifest has."""
     for key, entry in list(package.walk()):
         parts = key.split("/")
         # Into .git, because git runs what lies there.

@@ -6,6 +6,7 @@ Nothing here has a default: `params.yaml` is the one owner of every value.
 from __future__ import annotations
 
 import re
+import unicodedata
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -26,7 +27,12 @@ from imageset.errors import UserError, nearest
 
 Attribute = Literal["is_occluded", "is_truncated", "is_group_of", "is_depiction", "is_inside"]
 
+# The smallest crops, in pixels, that an architecture of `imageset.models` can pool; here, because the params are read
+# long before Keras is.
+SMALLEST_CROP = {"plain_cnn": 22}
+
 _SHOWN = 80
+_UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
 
 
 def _show(value: Any) -> str:
@@ -49,6 +55,9 @@ def _categories(value: Any) -> Any:
     for name in names:
         if not isinstance(name, str) or not name.strip():
             raise ValueError(f"a class is a text, received {_show(name)}; names like 'no' and '7' stand in quotes")
+        # They would break a line of a report, and a lone surrogate cannot be written at all.
+        if any(unicodedata.category(letter) in _UNPRINTABLE for letter in name):
+            raise ValueError(f"a class has no control characters in it, received {_show(name)}")
     return value
 
 
@@ -58,6 +67,12 @@ def _web_url(value: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0 or len(value.split()) != 1:
         raise ValueError("a URL starts with http:// or https://, names a host and has no spaces")
     return value.rstrip("/")
+
+
+def _each_once(value: list[Any]) -> list[Any]:
+    if twice := sorted({each for each in value if value.count(each) > 1}):
+        raise ValueError(f"each is named once, received {', '.join(twice)} several times")
+    return value
 
 
 Number = Annotated[float, BeforeValidator(_number)]
@@ -95,7 +110,7 @@ class OpenImagesParams(_Section):
     base_url: WebUrl
     images_url: WebUrl
     version: Literal["v4", "v5", "v6", "v7"]
-    subsets: Annotated[list[Literal["train", "validation", "test"]], Field(min_length=1)]
+    subsets: Annotated[list[Literal["train", "validation", "test"]], Field(min_length=1), AfterValidator(_each_once)]
 
 
 class MetadataParams(_Section):
@@ -129,7 +144,7 @@ class CropParams(_Section):
     resize: Resize
     colour: Colour
     min_box_px: Positive
-    exclude: list[Attribute]
+    exclude: Annotated[list[Attribute], AfterValidator(_each_once)]
 
 
 class FractionParams(_Section):
@@ -171,7 +186,7 @@ class TrainParams(_Section):
     patience: Positive
     batch_size: Positive
     learning_rate: Annotated[Number, Field(gt=0)]
-    threads: Positive
+    threads: Annotated[int, Field(gt=0, le=256)]  # TensorFlow hangs or crashes with thousands
     augment: AugmentParams
 
 
@@ -199,6 +214,15 @@ class Params(_Section):
     train: TrainParams
     publish: PublishParams
     engine: EngineParams
+
+    @model_validator(mode="after")
+    def _crops_are_large_enough(self) -> Params:
+        smallest = SMALLEST_CROP[self.train.architecture]
+        if self.crop.size < smallest:
+            raise ValueError(
+                f"crop.size: {self.train.architecture} needs {smallest} pixels or more, received {self.crop.size}"
+            )
+        return self
 
 
 def load_params(path: Path) -> Params:
@@ -243,6 +267,8 @@ def _explain(error: Any) -> str:
         return f"unknown parameter {key}{nearest(key, _all_keys(Params))}"
     if error["type"] == "missing":
         return f"parameter {key} is missing"
+    if error["type"] == "value_error" and not error["loc"]:
+        return str(error["msg"]).removeprefix("Value error, ")  # a rule on several keys names them itself
     rule = "a section of parameters" if error["type"] == "model_type" else error["msg"].removeprefix("Value error, ")
     return f"{key}: {rule}" if "received" in rule else f"{key}: {rule}, received {_show(error['input'])}"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from imageset.errors import UserError
@@ -17,6 +18,9 @@ from imageset.files import replacing
 
 ATTRIBUTES = ("is_occluded", "is_truncated", "is_group_of", "is_depiction", "is_inside")
 BOX = ("xmin", "xmax", "ymin", "ymax")
+
+# Control characters and Unicode's line and paragraph separators, for RE2.
+_CONTROL = r"[\x00-\x1f\x7f-\x{9f}\x{2028}\x{2029}]"
 
 _box_fields = [pa.field(side, pa.float64(), nullable=False) for side in BOX]
 _attribute_fields = [pa.field(name, pa.int8(), nullable=False) for name in ATTRIBUTES]
@@ -103,7 +107,7 @@ def write(table: pd.DataFrame, path: Path, schema: pa.Schema) -> None:
     Raises
     ------
     UserError
-        When columns are missing or unknown, or a value does not fit its type.
+        When columns are missing or unknown, a value does not fit its type, or an id or label has a control character.
     """
     _check_columns(list(table.columns), path, schema)
     for field in schema:
@@ -115,6 +119,7 @@ def write(table: pd.DataFrame, path: Path, schema: pa.Schema) -> None:
         arrow.validate(full=True)
     except (ValueError, TypeError, OverflowError) as error:  # Arrow's own are kinds of these
         raise UserError(f"{path}: a value does not fit its column: {error}") from error
+    _check_names(arrow, path)
     with replacing(path) as temporary:
         pq.write_table(arrow.replace_schema_metadata(None), temporary, compression="zstd")
 
@@ -144,6 +149,19 @@ def read(path: Path, schema: pa.Schema) -> pd.DataFrame:
 def empty(schema: pa.Schema) -> pd.DataFrame:
     """A table without rows, with the columns and types of a schema."""
     return schema.empty_table().to_pandas()
+
+
+def _check_names(table: pa.Table, path: Path) -> None:
+    """Refuse what would break a file name or a line, in ids and labels: they are the texts that may not be null."""
+    for field in table.schema:
+        if field.type == pa.string() and not field.nullable:
+            column = table[field.name]
+            wrong = column.filter(pc.match_substring_regex(column, _CONTROL))
+            if len(wrong):
+                raise UserError(
+                    f"{path}: column {field.name} has a control character in {wrong[0].as_py()!r}; "
+                    "ids and labels are text of one line"
+                )
 
 
 def _check_columns(columns: list[str], path: Path, schema: pa.Schema) -> None:

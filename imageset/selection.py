@@ -44,7 +44,7 @@ class Selection:
     def lines(self) -> list[str]:
         """The audit and the counts of each label, as a table to print."""
         rows = [(step.step, step.images, step.boxes) for step in self.audit]
-        rows += [(f"  {label}", counts["images"], counts["boxes"]) for label, counts in self._classes().items()]
+        rows += [(f"  {label}", counts["images"], counts["boxes"]) for label, counts in self._counts().items()]
         width = max(len(name) for name, _, _ in rows)
         head = f"{'':{width}} {'images':>12} {'boxes':>12}"
         return [head, *(f"{name:{width}} {images:12,} {boxes:12,}" for name, images, boxes in rows)]
@@ -55,12 +55,12 @@ class Selection:
             "images": len(self.images),
             "boxes": len(self.boxes),
             "audit": [{"step": step.step, "images": step.images, "boxes": step.boxes} for step in self.audit],
-            "classes": self._classes(),
-            # A list, because DVC would make a column of its metrics table of each URL.
+            # Lists, because DVC would make columns of its metrics table of each label and URL.
+            "labels": [{"label": label, **counts} for label, counts in self._counts().items()],
             "files": [{"url": url, "version": version} for url, version in sorted(self.files.items())],
         }
 
-    def _classes(self) -> dict[str, dict[str, int]]:
+    def _counts(self) -> dict[str, dict[str, int]]:
         groups = self.boxes.groupby("label")["image_id"]
         boxes, images = groups.size(), groups.nunique()
         return {

@@ -88,8 +88,8 @@ def read_shard(path: Path) -> Iterator[Entry]:
     Raises
     ------
     UserError
-        When the file is missing, is no tar file or is cut off, or has an entry that is no plain file or whose name
-        leads elsewhere. Entries before the place where it is cut off have been given by then.
+        When the file is missing, is no file, no tar file or is cut off, or has an entry that is no plain file or
+        whose name leads elsewhere. Entries before the place where it is cut off have been given by then.
     """
     try:
         with path.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
@@ -101,8 +101,35 @@ def read_shard(path: Path) -> Iterator[Entry]:
                 raise tarfile.ReadError("unexpected end of data")
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing; run the stage that makes it (dvc repro)") from error
+    except (IsADirectoryError, NotADirectoryError) as error:
+        raise UserError(f"{path} is no file; remove what stands there and run the stage that makes it again") from error
     except tarfile.TarError as error:
         raise UserError(f"{path} is not a whole tar file: {error}; run the stage that makes it again") from error
+
+
+def check_entry(path: Path, entry: Entry, sha256: str | None, stage: str) -> None:
+    """Compare the content of an entry with the table that names it.
+
+    Parameters
+    ----------
+    path : Path
+        The shard.
+    entry : Entry
+    sha256 : str or None
+        What the table says, as 64 hex digits.
+    stage : str
+        The stage that makes shard and table.
+
+    Raises
+    ------
+    UserError
+        When it has another SHA-256.
+    """
+    if hashlib.sha256(entry.data).hexdigest() != sha256:
+        raise UserError(
+            f"{path}: the bytes of {entry.key}.{entry.extension} are not those that the table of stage {stage} names "
+            f"(SHA-256); dvc repro -f {stage}"
+        )
 
 
 def _entry(path: Path, tar: tarfile.TarFile, member: tarfile.TarInfo) -> Entry:

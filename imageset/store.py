@@ -201,8 +201,12 @@ class Store:
         if self._pack is None:
             self._pack = self._pack_path(self._name).open("xb")
         start = self._pack.tell()
-        self._pack.write(data)
-        self._pack.flush()
+        try:
+            self._pack.write(data)
+            self._pack.flush()
+        except OSError as error:
+            # Python does not say which file a write failed on.
+            raise OSError(error.errno, error.strerror, str(self._pack_path(self._name))) from error
         return start
 
     def _whole(self, sha256: str) -> bytes | None:
@@ -229,5 +233,7 @@ class Store:
 
     def _unusable(self, error: sqlite3.DatabaseError) -> UserError:
         # An operational error is a full disk, a file that may not be written or another process that never lets go.
-        advice = "" if isinstance(error, sqlite3.OperationalError) else "; delete it, and a new one is begun"
+        operational = isinstance(error, sqlite3.OperationalError)
+        machine = "check the disk, the file's owner and mode, and whether another run hangs"
+        advice = f"; {machine if operational else 'delete it, and a new one is begun'}"
         return UserError(f"{self._index}, the index of the pictures' store: {error}{advice}")

@@ -25,7 +25,8 @@ def main(params: Params) -> None:
     crops = records.read(TABLE, records.CROPS).query("status == 'ok'")
     downloads = records.read(DOWNLOADS, records.DOWNLOADS).query("status == 'ok'")
     split = assign(crops, downloads, params.split.fractions.model_dump(), params.seed)
-    write_dataset(split, CROPS, DATASET)
+    hashes = dict(zip(crops["crop_id"], crops["sha256"], strict=True))
+    write_dataset(split, hashes, CROPS, DATASET)
     records.write(split, SPLIT, records.SPLIT)
     write_json(count_split(split), REPORT)
 

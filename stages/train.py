@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-# TensorFlow's notes on how it was built are no news to the user; it reads this when it is imported.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
 from imageset.dataset import open_split
-from imageset.model_files import ModelMeta, save_model
 from imageset.params import Params
-from imageset.training import train
+from imageset.quiet import quiet_stderr
 from stages import run
+
+with quiet_stderr():  # TensorFlow
+    from imageset.model_files import ModelMeta, save_model
+    from imageset.training import train
 
 DATASET = Path("data/dataset.h5")
 MODEL = Path("models/model.keras")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -72,7 +73,8 @@ def lay_out(pictures: dict[str, bytes], folder: Path, shard_of: dict[str, str]) 
     for shard in sorted(set(shard_of.values())):
         keys = sorted(key for key in pictures if shard_of[key] == shard)
         write_shard(folder / shard, (Entry(key, "jpg", pictures[key]) for key in keys))
-    return download_rows(sorted(pictures), shard=[shard_of[key] for key in sorted(pictures)])
+    hashes = [hashlib.sha256(pictures[key]).hexdigest() for key in sorted(pictures)]
+    return download_rows(sorted(pictures), shard=[shard_of[key] for key in sorted(pictures)], sha256=hashes)
 
 
 def download_rows(ids: Sequence[str], **columns: Any) -> pd.DataFrame:

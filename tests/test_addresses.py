@@ -42,7 +42,7 @@ def resolve(host: str, *allowed: str) -> list[str]:
 def test_names_are_judged_by_the_addresses_that_will_be_used(names):
     assert resolve("public.example") == NAMES["public.example"]
     for host in ("private.example", "mapped.example", "both.example"):
-        with pytest.raises(RefusedAddressError):
+        with pytest.raises(RefusedAddressError, match=f"{host} has the address {NAMES[host][-1]}"):
             resolve(host, "public.example")
         assert resolve(host, host) == NAMES[host]
 
@@ -54,7 +54,7 @@ def test_an_address_within_an_address_is_judged_by_itself(inner):
     assert {is_public(ipaddress.IPv6Address(wrapped)) for wrapped in wraps} == {is_public(inner)}
 
 
-PRIVATE = ("10.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "fc00::/7", "fec0::/10")
+PRIVATE = ("10.0.0.0/8", "127.0.0.0/8", "192.88.99.0/24", "224.0.0.0/4", "3fff::/20", "fc00::/7", "fec0::/10")
 
 
 @given(st.one_of([st.ip_addresses(network=network) for network in PRIVATE]))

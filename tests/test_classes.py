@@ -143,6 +143,7 @@ def test_of_two_parents_the_nearer_gets_the_class():
         ({"a": "*", "b": " * "}, r"only one category can be \*, received a and b"),
         ({"a": "* - Apple", "b": "Hot dog"}, r"\* stands alone"),
         ({"a": "Apple - Food", "b": "Hot dog"}, "no class is left of 'Apple - Food'"),
+        (["N1", "Apple"], "unknown class 'N1'; the nearest: n1"),
         (["", "Apple"], "unknown class ''"),
         (["- Apple", "Hot dog"], "unknown class '- Apple'"),
         (["Apple -", "Hot dog"], "unknown class 'Apple -'"),

@@ -30,13 +30,14 @@ def test_crops_are_counted_by_status_reason_and_label() -> None:
         "boxes": 7,
         "status": {"excluded": 2, "failed": 2, "ok": 3},
         "reason": {"is_group_of": 1, "too_small": 1, "truncated": 2},
-        "label": {"a": 1, "b": 2},
+        "labels": [{"label": "a", "crops": 1}, {"label": "b", "crops": 2}],
     }
 
 
 def test_the_split_is_counted_by_split_and_label() -> None:
     assert count_split(SPLIT) == {
-        "crops": {"train": {"a": 2, "b": 1}, "val": {"a": 1}, "test": {}},
+        "crops": {"train": 3, "val": 1, "test": 0},
+        "labels": [{"label": "a", "train": 2, "val": 1, "test": 0}, {"label": "b", "train": 1, "val": 0, "test": 0}],
         "groups": 3,
         "largest_group": 2,
     }
@@ -49,4 +50,4 @@ def test_counts_are_plain_json_in_one_order() -> None:
 
 
 def test_nothing_is_counted_as_nothing() -> None:
-    assert count_crops(records.empty(records.CROPS)) == {"boxes": 0, "status": {}, "reason": {}, "label": {}}
+    assert count_crops(records.empty(records.CROPS)) == {"boxes": 0, "status": {}, "reason": {}, "labels": []}

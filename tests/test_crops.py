@@ -210,3 +210,60 @@ def test_a_damaged_shard_stops_the_work_and_changes_nothing(world: World, damage
         world.crop(workers=workers)
     assert contents(world.folder / "crops") == before
     assert sorted(path.name for path in world.folder.iterdir()) == ["crops", "images"]
+
+
+@pytest.mark.parametrize("image_id", ["i0", "i9"])
+def test_a_photograph_of_other_bytes_stops_the_work(world: World, image_id: str) -> None:
+    """Also one without any box: i9."""
+    shard_of = {"i0": "00000.tar", "i9": "00009.tar"}
+    more = lay_out({"i9": encoded(photograph(90, 60), "JPEG")}, world.folder / "images", {"i9": shard_of["i9"]})
+    world = replace(world, downloads=pd.concat([world.downloads, more]), boxes=world.boxes.query("image_id != 'i9'"))
+    world.crop()
+    before = contents(world.folder / "crops")
+    shard = world.folder / "images" / shard_of[image_id]
+    data = bytearray(shard.read_bytes())
+    data[512 + 900] ^= 1  # in the pixels of its first photograph, where Pillow notices nothing
+    shard.write_bytes(data)
+    with pytest.raises(UserError, match=rf"{shard_of[image_id]}: the bytes of {image_id}\.jpg .*dvc repro -f download"):
+        world.crop()
+    assert contents(world.folder / "crops") == before
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        (-0.1, 0.5, 0, 1),
+        (0, 1.1, 0, 1),
+        (0.6, 0.5, 0, 1),
+        (0, 1, 0.6, 0.5),
+        (0, 1, 0, float("inf")),
+        (float("-inf"), 1, 0, 1),
+        (0, float("nan"), 0, 1),
+        (0, 1, 0, 1.000002),
+    ],
+)
+def test_a_box_that_is_none_is_one_clear_error(world: World, box: tuple[float, float, float, float]) -> None:
+    boxes = pd.concat([world.boxes, box_rows([("i5", "a", box)])], ignore_index=True)
+    with pytest.raises(UserError, match=r"received xmin .* on image i5; dvc repro -f metadata") as refused:
+        world.crop(boxes=boxes)
+    assert all(str(float(side)) in str(refused.value) for side in box)
+    assert not (world.folder / "crops").exists()
+
+
+@pytest.mark.parametrize("box", [(-1e-7, 1.0000005, 0, 1), (0, 1, 0, 1), (0.5, 0.5, 0, 1)])
+def test_what_rounding_put_outside_is_a_box(world: World, box: tuple[float, float, float, float]) -> None:
+    boxes = pd.concat([world.boxes, box_rows([("i5", "c", box)])], ignore_index=True)
+    row = world.crop(boxes=boxes).query("label == 'c'").iloc[0]
+    assert (row["status"], row["reason"]) in [("ok", None), ("excluded", "too_small")]
+
+
+def test_ids_that_begin_like_others_are_no_trouble(tmp_path: Path) -> None:
+    ids = ["ab", "ab-", "ab-0", "ab-f", "ab0", "a"]
+    pictures = {key: encoded(photograph(40, 30), "JPEG") for key in ids}
+    downloads = lay_out(pictures, tmp_path / "images", dict.fromkeys(ids, "00000.tar"))
+    boxes = box_rows([(key, label, WHOLE) for key in ids for label in "abcdefgh"])
+    crops = World(tmp_path, downloads, image_rows(ids), boxes).crop()
+    assert set(crops["status"]) == {"ok"}
+    keys = [entry.key for entry in read_shard(tmp_path / "crops" / "00000.tar") if entry.extension == "jpg"]
+    assert keys == sorted(crops["crop_id"])
+    assert len(keys) == 48

@@ -54,3 +54,11 @@ def test_a_damaged_shard_leaves_no_half_export(shards, tmp_path):
     with pytest.raises(UserError, match=r"00001\.tar"):
         export_pictures(shards, {"a": ["x"], "c": ["x"]}, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_link_to_an_empty_folder_stays_a_link(shards, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    export_pictures(shards, {"a": ["x"]}, tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert files(tmp_path / "real") == {"x/a.jpg": b"A"}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import os
 import signal
@@ -8,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -58,6 +61,62 @@ def test_a_killed_writer_leaves_the_old_folder(tmp_path: Path) -> None:
     (path / "a").write_text("old")
     killed_while_replacing("replacing_folder", path)
     assert contents(path) == {"a": b"old"}
+
+
+@pytest.mark.parametrize("how", [replacing, replacing_folder])
+def test_what_killed_writers_left_goes_and_what_living_ones_write_stays(tmp_path: Path, how: Any) -> None:
+    path = tmp_path / "x[1].d"
+    for _ in range(2):
+        killed_while_replacing(how.__name__, path)
+    (tmp_path / ".other.01234567").write_text("of another path")
+    abandoned = set(tmp_path.iterdir())
+    with how(path) as living:
+        inside = living / "a" if living.is_dir() else living
+        inside.write_text("living")
+        with how(path):
+            assert inside.read_text() == "living"
+        now = set(tmp_path.iterdir())
+        assert now & abandoned == {tmp_path / ".other.01234567"}
+        assert inside.read_text() == "living"
+    assert {each.name for each in tmp_path.iterdir()} == {"x[1].d", ".other.01234567"}
+
+
+def test_a_folder_killed_before_it_was_begun_goes_too(tmp_path: Path) -> None:
+    (tmp_path / ".x.01234567").touch()
+    with replacing_folder(tmp_path / "x"):
+        pass
+    assert list(tmp_path.iterdir()) == [tmp_path / "x"]
+
+
+def test_without_locks_nothing_is_taken_for_abandoned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_locks(*args: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks here")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    path = tmp_path / "x"
+    with replacing(path) as one, replacing(path) as two:
+        one.write_text("one")
+        two.write_text("two")
+    assert contents(tmp_path) == {"x": b"one"}
+
+
+@pytest.mark.parametrize("how", [replacing, replacing_folder])
+def test_one_taken_for_abandoned_before_it_was_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: Any
+) -> None:
+    path, lock, taken = tmp_path / "x", fcntl.flock, []
+
+    def take_first(file: Any, operation: int) -> None:
+        if not taken:
+            taken.append(file.name)
+            Path(file.name).unlink()
+        lock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", take_first)
+    with how(path) as temporary:
+        (temporary / "a" if temporary.is_dir() else temporary).write_text("new")
+    assert taken
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("stop", [ValueError, KeyboardInterrupt])

@@ -153,8 +153,9 @@ def test_a_body_without_a_length_is_taken(site: Site, tmp_path: Path):
 
 
 def test_redirects_are_followed_but_not_for_ever(site: Site, tmp_path: Path):
-    site.routes |= {"/a.csv": redirect("/b.csv"), "/b.csv": versioned(BODY), "/loop": redirect("/loop")}
-    assert fetch_metafile(site.url("/a.csv"), tmp_path).path.read_bytes() == BODY
+    site.routes |= {f"/{n}": redirect(f"/{n + 1}") for n in range(5)}
+    site.routes |= {"/5": versioned(BODY), "/loop": redirect("/loop")}
+    assert fetch_metafile(site.url("/0"), tmp_path).path.read_bytes() == BODY
     with pytest.raises(UserError, match=r"/loop is redirected more than 5 times"):
         fetch_metafile(site.url("/loop"), tmp_path)
     assert site.hits["/loop"] <= 7
@@ -164,6 +165,36 @@ def test_a_redirect_away_from_the_web_is_refused(site: Site, tmp_path: Path):
     site.routes["/a.csv"] = redirect("file:///etc/hostname")
     with pytest.raises(UserError, match="redirected to none"):
         fetch_metafile(site.url("/a.csv"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("target", "refused"),
+    [
+        ("http://localhost:{port}/b.csv", "localhost has the address "),
+        ("http://127.0.0.2:{port}/b.csv", "http://127.0.0.2:{port}/b.csv"),
+        ("http://2130706433:{port}/b.csv", "http://2130706433:{port}/b.csv"),
+        ("http://[::1]:{port}/b.csv", r"http://\[::1\]:{port}/b.csv"),
+        ("http://169.254.169.254/b.csv", "http://169.254.169.254/b.csv"),
+    ],
+)
+def test_a_redirect_to_an_address_that_nobody_named_is_refused(site: Site, tmp_path: Path, target: str, refused: str):
+    site.routes |= {"/a.csv": redirect(target.format(port=site.port)), "/b.csv": versioned(BODY)}
+    with pytest.raises(UserError, match=rf"/a\.csv is redirected.* {refused.format(port=site.port)}.*which is refused"):
+        fetch_metafile(site.url("/a.csv"), tmp_path)
+    assert dict(site.hits) == {"/a.csv": 1}
+
+
+def test_a_redirect_to_a_host_that_was_named_is_followed(site: Site, tmp_path: Path):
+    site.routes |= {"/a.csv": redirect(site.url("/b.csv", "localhost")), "/b.csv": versioned(BODY)}
+    found = fetch_metafile(site.url("/a.csv"), tmp_path, frozenset({"localhost"}))
+    assert found.path.read_bytes() == BODY
+
+
+def test_a_proxy_of_the_user_may_have_a_private_address(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("http_proxy", site.url("", "localhost"))
+    monkeypatch.delenv("no_proxy", raising=False)
+    site.routes["http://files.example/a.csv"] = versioned(BODY)
+    assert fetch_metafile("http://files.example/a.csv", tmp_path).path.read_bytes() == BODY
 
 
 def test_a_missing_file_is_named_and_not_asked_for_again(site: Site, tmp_path: Path):
@@ -201,6 +232,46 @@ def test_a_damaged_copy_is_fetched_again(site: Site, tmp_path: Path, damage):
     site.routes["/a.csv"] = versioned(BODY)
     damage(fetch_metafile(site.url("/a.csv"), tmp_path).path)
     assert fetch_metafile(site.url("/a.csv"), tmp_path).path.read_bytes() == BODY
+
+
+DAMAGE = [
+    b"",
+    b"{",
+    b"[]",
+    b"{}",
+    b"\xff\x00",
+    b"[" * 100_000,
+    b'{"etag": 1, "bytes": 300000}',
+    b'{"etag": "a\\nb", "bytes": 300000}',
+    b'{"etag": "\\ud800", "bytes": 300000}',
+    b'{"etag": null, "bytes": "z"}',
+    b'{"etag": null, "bytes": 300000, "file": "../x"}',
+]
+
+
+@pytest.mark.parametrize("content", DAMAGE)
+def test_a_damaged_entry_counts_as_absent(site: Site, tmp_path: Path, content: bytes):
+    site.routes["/a.csv"] = versioned(BODY)
+    first = fetch_metafile(site.url("/a.csv"), tmp_path)
+    (tmp_path / f"{first.path.name[:16]}.json").write_bytes(content)
+    assert fetch_metafile(site.url("/a.csv"), tmp_path) == first
+    assert "If-None-Match" not in site.seen[1]
+    assert first.path.read_bytes() == BODY
+
+
+@pytest.mark.parametrize("content", DAMAGE)
+def test_a_part_with_a_damaged_entry_is_not_continued(site: Site, tmp_path: Path, content: bytes):
+    site.routes["/a.csv"] = versioned(BODY)
+    key = hashlib.sha256(site.url("/a.csv").encode()).hexdigest()[:16]
+    (tmp_path / f"{key}.part").write_bytes(b"other bytes")
+    (tmp_path / f"{key}.part.json").write_bytes(content)
+    assert fetch_metafile(site.url("/a.csv"), tmp_path).path.read_bytes() == BODY
+    assert "Range" not in site.seen[0]
+
+
+def test_an_etag_that_is_no_ascii_counts_as_none(site: Site, tmp_path: Path):
+    site.routes["/a.csv"] = answer(BODY, ETag='"\xe9"')
+    assert fetch_metafile(site.url("/a.csv"), tmp_path).version == "300000 bytes"
 
 
 def test_a_file_that_is_too_large_is_refused_before_its_body(site: Site, tmp_path: Path, monkeypatch):

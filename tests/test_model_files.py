@@ -15,6 +15,7 @@ from imageset import models
 from imageset.determinism import make_deterministic
 from imageset.errors import UserError
 from imageset.model_files import ModelMeta, load_model, probabilities, save_model
+from imageset.params import SMALLEST_CROP
 
 META = ModelMeta("plain_cnn", ("Crème brûlée", "Hot dog"), 24, "pad", "rgb")
 PIXELS = np.random.default_rng(1).integers(0, 256, (9, 24, 24, 3), dtype=np.uint8)
@@ -198,3 +199,15 @@ def test_a_damaged_byte_is_a_user_error_or_harmless(saved, tmp_path, data):
 def test_saving_leaves_nothing_beside_the_file(saved):
     assert [path.name for path in saved.parent.iterdir()] == ["model.keras"]
     assert zipfile.ZipFile(io.BytesIO(saved.read_bytes())).testzip() is None
+
+
+def test_a_folder_is_no_model(tmp_path):
+    with pytest.raises(UserError, match=r"is a folder; a model is a \.keras file"):
+        load_model(tmp_path)
+
+
+def test_the_smallest_crops_of_the_params_are_those_that_the_models_take():
+    for architecture, side in SMALLEST_CROP.items():
+        models.build(architecture, (side, side, 3), 2)
+        with pytest.raises(UserError, match=f"at least {side} pixels"):
+            models.build(architecture, (side - 1, side - 1, 3), 2)

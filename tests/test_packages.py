@@ -11,8 +11,17 @@ from typing import Any
 
 import pytest
 
+from imageset import packages
 from imageset.errors import UserError
-from imageset.packages import BuiltPackage, build_package, differing, fetch_files, open_package
+from imageset.packages import (
+    BuiltPackage,
+    NotInRegistryError,
+    build_package,
+    checked_object,
+    differing,
+    fetch_files,
+    open_package,
+)
 from tests.drawn import contents
 
 NAME = "demo/sandwiches"
@@ -258,19 +267,64 @@ def test_unknown_names_and_versions_say_what_there_is(tmp_path: Path, files: dic
             open_package(name, registry)
     with pytest.raises(UserError, match="has no package demo/other"):
         open_package("demo/other", registry, built.top_hash)
-    for version in ("0" * 64, "abcdef", "a"):
-        with pytest.raises(UserError, match=f"no version {version} of {NAME}; it has: {built.top_hash[:12]}$"):
+    for version in ("0" * 64, "abcdef", "a", "..", "'", "../packages/x", built.top_hash[:5], f"{built.top_hash}0"):
+        with pytest.raises(UserError, match=f"no version {version} of {NAME}; .*it has: {built.top_hash[:12]}$"):
             open_package(NAME, registry, version)
     with pytest.raises(UserError, match="there is no registry at"):
         open_package(NAME, tmp_path / "nowhere")
+    with pytest.raises(NotInRegistryError, match=f"no version '' of {NAME}"):
+        open_package(NAME, registry, "")
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="it has: none"):
         open_package(NAME, tmp_path / "empty")
 
 
+@pytest.mark.parametrize("latest", [b"", b"..", b"../../../params.yaml", b"zz", b"\xff\0", None, "folder"])
+def test_a_latest_that_names_no_version_is_one_clear_error(
+    tmp_path: Path, files: dict[str, Path], latest: bytes | str | None
+) -> None:
+    built = build(files, tmp_path / "registry")
+    pointer = tmp_path / "registry" / ".quilt" / "named_packages" / NAME / "latest"
+    pointer.unlink()
+    if isinstance(latest, bytes):
+        pointer.write_bytes(latest)
+    elif latest:
+        pointer.mkdir()
+    (pointer.parents[2] / ".DS_Store").write_text("a stray file")
+    (pointer.parents[1] / ".DS_Store").write_text("a stray file")
+    with pytest.raises(NotInRegistryError, match=f"no version named latest of {NAME}; .*has: {built.top_hash[:12]}$"):
+        open_package(NAME, tmp_path / "registry")
+    assert open_package(NAME, tmp_path / "registry", built.top_hash).top_hash == built.top_hash
+
+
+def test_quilts_own_install_finds_the_files_while_the_registry_stays(tmp_path: Path) -> None:
+    one = build(write(FILES, tmp_path / "in"), tmp_path / "one")
+    registry = str(tmp_path / "one")
+    installed = tmp_path / "installed"
+    packages.quilt3.Package.install(
+        NAME, registry=registry, top_hash=one.top_hash, dest=str(installed), dest_registry=registry
+    )
+    assert packages.quilt3.Package.browse(NAME, registry=registry, top_hash=one.top_hash).verify(str(installed))
+
+
+@pytest.mark.parametrize("damage", ["altered", "missing", "folder"])
+def test_an_object_is_checked_before_it_is_read(tmp_path: Path, files: dict[str, Path], damage: str) -> None:
+    build(files, tmp_path / "registry")
+    package = open_package(NAME, tmp_path / "registry")
+    stored = checked_object(package, "params.yaml")
+    assert stored.read_bytes() == FILES["params.yaml"]
+    stored.unlink()
+    if damage == "altered":
+        stored.write_text("seed: 21\n")
+    elif damage == "folder":
+        stored.mkdir()
+    with pytest.raises(UserError, match=r"registry is damaged: its params\.yaml"):
+        checked_object(package, "params.yaml")
+
+
 def test_a_registry_that_is_a_file_is_one_clear_error(tmp_path: Path, files: dict[str, Path]) -> None:
     (tmp_path / "registry").write_text("mine")
-    with pytest.raises(UserError, match=r"registry .* cannot be written: "):
+    with pytest.raises(UserError, match=r"registry .* cannot be written: .*a folder.*move away"):
         build(files, tmp_path / "registry")
     with pytest.raises(UserError, match="there is no registry at"):
         open_package(NAME, tmp_path / "registry")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import re
 import resource
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from dvc.utils.hydra import apply_overrides
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -105,6 +107,7 @@ def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
         ("download.user_agent", "two\nlines", "pattern"),
         ("crop.size", 7, "greater than or equal to 8"),
         ("crop.size", 64.5, "integer"),
+        ("train.threads", 257, "less than or equal to 256"),
         ("crop.resize", "squash", "'stretch', 'pad' or 'crop'"),
         ("crop", None, "a section of parameters"),
         ("crop", [1], "a section of parameters"),
@@ -283,3 +286,54 @@ def test_the_bombs_take_no_memory(tmp_path: Path) -> None:
         check=False,
     )
     assert "UserError" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("metadata.openimages.subsets", ["train", "train"]), ("crop.exclude", ["is_inside"] * 3)]
+)
+def test_a_choice_is_made_once(tmp_path: Path, key: str, value: list[str]) -> None:
+    assert refusal(tmp_path, changed(key, value)).endswith(f"each is named once, received {value[0]} several times")
+
+
+def test_crops_are_as_large_as_the_architecture_needs(tmp_path: Path) -> None:
+    message = refusal(tmp_path, changed("crop.size", 21))
+    assert message.endswith("params.yaml: crop.size: plain_cnn needs 22 pixels or more, received 21")
+    assert load(tmp_path, changed("crop.size", 22)).crop.size == 22
+
+
+@pytest.mark.parametrize("text", [r"a\nb", r"a\0b", r"a\x1b[31m", r"\ud800", r"a\u2028b"])
+@pytest.mark.parametrize("form", ['["{}", Apple]', '{{"{}": Apple, b: Banana}}', '{{a: "{}", b: Banana}}'])
+def test_categories_have_no_control_characters(tmp_path: Path, form: str, text: str) -> None:
+    raw = yaml.safe_dump(changed("metadata.categories", "HERE")).replace("HERE", form.format(text))
+    assert "metadata.categories: a class has no control characters" in refusal(tmp_path, raw)
+
+
+def test_categories_may_be_in_any_script(tmp_path: Path) -> None:
+    mapping = {"B\u0153uf \u6f22\u5821 \U0001f354": "A", "no": "*"}
+    assert load(tmp_path, changed("metadata.categories", mapping)).metadata.categories == mapping
+
+
+def lists(section: dict[str, Any], prefix: str = "") -> dict[str, list[Any]]:
+    found = {prefix + name: value for name, value in section.items() if isinstance(value, list)}
+    for name, value in section.items():
+        if isinstance(value, dict):
+            found |= lists(value, f"{prefix}{name}.")
+    return found
+
+
+@pytest.mark.parametrize("key", lists(PLAIN))
+def test_dvc_can_set_every_list_again_and_again(tmp_path: Path, key: str) -> None:
+    """DVC writes lists as blocks; a comment that trails one would end up where YAML takes none."""
+    path = tmp_path / "params.yaml"
+    path.write_text(OURS.read_text(encoding="utf-8"), encoding="utf-8")
+    for text, value in (("[]", []), ("[a,b c]", ["a", "b c"]), ("[]", []), ("[c]", ["c"])):
+        apply_overrides(path, ["train.learning_rate=1e-3"])
+        apply_overrides(path, [f"{key}={text}"])
+        assert yaml.safe_load(path.read_text(encoding="utf-8")) == changed(key, value) | {
+            "train": PLAIN["train"] | {"learning_rate": 0.001}
+        }
+
+
+def test_no_comment_trails_a_list_or_a_mapping() -> None:
+    lines = OURS.read_text(encoding="utf-8").splitlines()
+    assert not [line for line in lines if re.search(r"(:|[]}])\s+#", line)]

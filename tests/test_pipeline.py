@@ -90,6 +90,9 @@ class Clone:
     def report(self, name: str) -> dict:
         return json.loads((self.folder / "reports" / name).read_text())
 
+    def latest(self) -> str:
+        return (self.folder / "registry/.quilt/named_packages/demo/sandwiches/latest").read_text()
+
     def ran(self, output: str) -> set[str]:
         return {line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage '")}
 
@@ -145,6 +148,7 @@ def test_forced_run_gives_the_same_bytes(built):
     built.env["PYTHONHASHSEED"], built.env["TZ"] = "7", "Asia/Tokyo"
     built.run("dvc", "repro", "--force")
     assert (built.folder / "dvc.lock").read_bytes() == before
+    assert "as published" in built.run("imageset", "verify", "demo/sandwiches")
     assert built.run("git", "status", "--porcelain") == ""
 
 
@@ -163,8 +167,12 @@ def test_an_experiment_runs_only_what_its_parameter_touches(built):
     output = built.run("dvc", "exp", "run", "-n", "slow", "-S", "train.learning_rate=1e-4")
     assert built.ran(output) == {"train", "evaluate", "publish"}
     assert "slow" in built.run("dvc", "exp", "show", "--csv")
-    built.run("git", "checkout", "-q", ".")
-    built.run("dvc", "checkout", "-q")
+    assert built.report("package.json")["top_hash"] == built.latest()
+    built.run("git", "checkout", "-q", "params.yaml")
+    output = built.run("dvc", "repro")
+    assert built.ran(output) == {"publish"}, "the run cache has the others, but no registry"
+    assert built.report("package.json")["top_hash"] == built.latest()
+    assert built.run("git", "status", "--porcelain") == ""
 
 
 def test_queued_and_temporary_experiments(built):
@@ -175,6 +183,38 @@ def test_queued_and_temporary_experiments(built):
     assert "temporary" in shown
     assert "0.002" in shown
     assert "Failed" not in shown
+
+
+def test_the_package_of_a_temporary_experiment_is_built_on_demand(built):
+    committed = built.report("package.json")["top_hash"]
+    built.run("dvc", "exp", "apply", "temporary")
+    top_hash = built.report("package.json")["top_hash"]
+    assert built.ran(built.run("dvc", "repro")) == set()
+    told = built.run("imageset", "verify", "demo/sandwiches", ok=False)
+    assert f"has no version {top_hash}" in told
+    assert "dvc repro -f -s publish" in told
+    assert built.ran(built.run("dvc", "repro", "-f", "-s", "publish")) == {"publish"}
+    assert top_hash == built.report("package.json")["top_hash"] == built.latest()
+    assert top_hash in built.run("imageset", "verify", "demo/sandwiches")
+    built.run("git", "checkout", "-q", ".")
+    built.run("dvc", "checkout", "-q")
+    assert committed in built.run("imageset", "verify", "demo/sandwiches"), "which is not the latest"
+
+
+@pytest.mark.parametrize("lock", [b"", b"\x00\xff", b"stages: 3", b"stages: {train: 3}", None])
+def test_publish_says_what_is_wrong_with_a_lock(built, lock):
+    path = built.folder / "dvc.lock"
+    whole = path.read_bytes()
+    path.unlink()
+    if lock is None:
+        path.mkdir()
+    else:
+        path.write_bytes(lock)
+    output = built.run(sys.executable, "-m", "stages.publish", ok=False)
+    if lock is None:
+        path.rmdir()
+    path.write_bytes(whole)
+    assert output.startswith("error: dvc.lock is not a lock file of DVC"), output
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +236,8 @@ def pulled(built) -> Clone:
 def test_a_pulled_package_is_verified_and_runs_nothing(built, pulled):
     name = built.report("package.json")["name"]
     top_hash = built.report("package.json")["top_hash"]
-    pulled.run("imageset", "verify", name, "--registry", pulled.env["REGISTRY"], "--top-hash", top_hash)
+    for options in ((), ("--top-hash", top_hash)):
+        assert top_hash in pulled.run("imageset", "verify", name, "--registry", pulled.env["REGISTRY"], *options)
     assert pulled.ran(pulled.run("dvc", "repro", "--allow-missing")) == set()
     assert pulled.run("git", "status", "--porcelain") == ""
 

@@ -95,6 +95,11 @@ def test_nothing_of_pandas_gets_into_the_file(tmp_path: Path) -> None:
         (lambda t: t.assign(is_inside=0.5), "does not fit"),
         (lambda t: t.assign(is_inside=2**70), "does not fit"),
         (lambda t: t.assign(label=pd.Series(["\ud800", "x"], dtype=object)), "does not fit"),
+        (lambda t: t.assign(label=["Hot dog", "Hot\ndog"]), r"column label has a control character in 'Hot\\ndog'"),
+        (lambda t: t.assign(label=["a\0b", "x"]), "column label has a control character"),
+        (lambda t: t.assign(label=["a\u2028b", "x"]), "column label has a control character"),
+        (lambda t: t.assign(label_id=["/m/1\x7f", "x"]), "column label_id has a control character"),
+        (lambda t: t.assign(image_id=["a\tb", "x"]), "column image_id has a control character"),
         (lambda t: t.assign(label=[None, "x"]), "column label may not be empty"),
         (lambda t: t.assign(xmin=[0.5, np.nan]), "column xmin may not be empty"),
     ],
@@ -106,6 +111,7 @@ def test_a_wrong_table_is_not_written(tmp_path: Path, change: object, words: str
     with pytest.raises(UserError, match=words) as refused:
         records.write(change(boxes()), path, records.BOXES)  # type: ignore[operator]
     assert str(path) in str(refused.value)
+    assert "\n" not in str(refused.value)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 

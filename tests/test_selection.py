@@ -108,7 +108,7 @@ def test_the_audit_is_a_table_and_a_report():
     assert len({len(line) for line in lines}) == 1
     report = selection.report()
     assert report["audit"][0] == {"step": "in the source", "images": 1000, "boxes": 5000}
-    assert report["classes"]["Apple"]["boxes"] == 6
+    assert report["labels"][0] == {"label": "Apple", "boxes": 6, "images": report["labels"][0]["images"]}
     assert (report["images"], report["boxes"]) == (len(selection.images), 12)
     assert report["files"] == [{"url": "http://127.0.0.1/boxes.csv", "version": '"tag"'}]
 
@@ -117,7 +117,7 @@ def test_nothing_wanted_gives_empty_tables():
     rows = SourceRows(records.empty(records.IMAGES), records.empty(records.BOXES), (FOUND,), ("Apple",))
     selection = select(rows, 20, 5, 0)
     assert (len(selection.images), len(selection.boxes)) == (0, 0)
-    assert selection.report()["classes"] == {"Apple": {"boxes": 0, "images": 0}}
+    assert selection.report()["labels"] == [{"label": "Apple", "boxes": 0, "images": 0}]
 
 
 boxes_on_images = st.lists(

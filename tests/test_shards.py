@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import io
 import tarfile
 from collections import Counter
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imageset.errors import UserError
-from imageset.shards import PICTURES_PER_SHARD, Entry, read_shard, shard_count, shard_name, write_shard
+from imageset.shards import PICTURES_PER_SHARD, Entry, check_entry, read_shard, shard_count, shard_name, write_shard
 
 ENTRIES = [Entry("a", "jpg", b"1" * 700), Entry("a", "json", b"{}"), Entry("b-1", "jpg", b""), Entry("c", "txt", b"3")]
 
@@ -216,3 +217,22 @@ def test_a_new_key_changes_one_shard(tmp_path: Path) -> None:
     keys = [f"key{number}" for number in range(100)]
     before, after = lay_out(tmp_path / "a", keys), lay_out(tmp_path / "b", [*keys, "new"])
     assert [name for name in after if after[name] != before[name]] == [shard_name("new", 8)]
+
+
+@pytest.mark.parametrize("what", ["folder", "below a file"])
+def test_what_is_no_file_is_one_clear_error(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "images" / "00000.tar"
+    if what == "folder":
+        path.mkdir(parents=True)
+    else:
+        path.parent.touch()
+    with pytest.raises(UserError, match=r"00000\.tar is no file"):
+        list(read_shard(path))
+
+
+def test_an_entry_has_the_bytes_that_the_table_says(shard: Path) -> None:
+    entry = next(read_shard(shard))
+    check_entry(shard, entry, hashlib.sha256(entry.data).hexdigest(), "download")
+    for other in (hashlib.sha256(b"other").hexdigest(), None):
+        with pytest.raises(UserError, match=r"00000\.tar: the bytes of a\.jpg .*; dvc repro -f download"):
+            check_entry(shard, entry, other, "download")

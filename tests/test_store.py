@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import signal
@@ -144,3 +145,20 @@ def test_what_was_put_before_a_kill_is_there_after_it(tmp_path):
         assert all(store.get(f"http://host/{line.strip()}", None) for line in lines)
         put(store, URL, b"one")
     assert sqlite3.connect(next(tmp_path.glob("*.sqlite"))).execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_a_full_disk_names_the_pack(store, tmp_path):
+    put(store, URL, b"one")
+    # The next pack is a device that is always full.
+    store._pack.close()
+    store._pack = Path("/dev/full").open("wb")  # noqa: SIM115 - the store closes it
+    with pytest.raises(OSError) as failed:
+        put(store, URL, b"two")
+    store._pack = None
+    assert (failed.value.errno, failed.value.filename) == (errno.ENOSPC, str(pack(tmp_path)))
+
+
+def test_an_index_that_cannot_be_opened_says_what_to_check(tmp_path):
+    (tmp_path / "index-1.sqlite").mkdir()
+    with pytest.raises(UserError, match="unable to open database file; check the disk"):
+        Store(tmp_path)

@@ -16,11 +16,13 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, NonNegativeInt
 
 from imageset import records
 from imageset.classes import ClassNode, ClassTree, Labelling
@@ -94,6 +96,15 @@ class _Table:
     scan: pl.LazyFrame
 
 
+class _Tally(BaseModel):
+    """All rows, and boxes and images of each class, those verified as absent left out; kept in the cache as JSON."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    rows: NonNegativeInt
+    classes: dict[str, tuple[NonNegativeInt, NonNegativeInt]]
+
+
 @dataclass(frozen=True)
 class _SubsetRows:
     """The rows of one subset: those of wanted classes, of them those present, of them those on described images."""
@@ -131,7 +142,7 @@ class OpenImagesSource:
         UserError
             When a file cannot be had, or is not what its name says.
         """
-        counts = self._tally()["classes"]
+        counts = self._tally().classes
         return ClassTree(
             tuple(replace(node, boxes=counts[node.id][0], images=counts[node.id][1]) for node in self._nodes)
         )
@@ -152,7 +163,7 @@ class OpenImagesSource:
         boxes = pl.concat([part.boxes for part in parts]).sort("image_id", "label_id", *_SIDES, *_ATTRIBUTES)
         images = pl.concat([part.images for part in parts]).unique("image_id", keep="first", maintain_order=True)
         audit = (
-            AuditStep("in the source", sum(part.described for part in parts), self._tally()["rows"]),
+            AuditStep("in the source", sum(part.described for part in parts), self._tally().rows),
             _step("of the wanted classes", [part.wanted for part in parts]),
             _step("not verified as absent", [part.present for part in parts]),
             _step("on a described image", [part.boxes for part in parts]),
@@ -168,7 +179,10 @@ class OpenImagesSource:
     def _fetch(self, path: str) -> tuple[str, Path]:
         url = f"{self._params.base_url}/{path}"
         if url not in self._metafiles:
-            self._metafiles[url] = fetch_metafile(url, self._cache)
+            # Both URLs stand in the params: a server may send on to the host of the other one.
+            named = (self._params.base_url, self._params.images_url)
+            hosts = frozenset(urlsplit(each).hostname or "" for each in named)
+            self._metafiles[url] = fetch_metafile(url, self._cache, hosts)
         return url, self._metafiles[url].path
 
     def _boxes(self, subset: str) -> _Table:
@@ -189,16 +203,18 @@ class OpenImagesSource:
             for class_id in sorted(names.keys() | children.keys())
         )
 
-    def _tally(self) -> dict[str, Any]:
+    def _tally(self) -> _Tally:
         """What `_count` finds in the box files, counted once for each version of them and kept in the cache."""
         class_ids = [node.id for node in self._nodes]
         tables = [self._boxes(subset) for subset in self._params.subsets]
         versions = [f"{table.url} {self._metafiles[table.url].version}" for table in tables]
         key = hashlib.sha256("\n".join(versions + class_ids).encode()).hexdigest()[:16]
-        kept = self._cache / f"{key}.tally.json"
-        if not kept.exists():
-            write_json(_count(tables, class_ids), kept)
-        tally: dict[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+        path = self._cache / f"{key}.tally.json"
+        kept = _kept_tally(path)
+        if kept is not None and kept.classes.keys() == set(class_ids):
+            return kept
+        tally = _count(tables, class_ids)
+        write_json(tally.model_dump(), path)
         return tally
 
     def _subset_rows(self, subset: str, labelling: Labelling) -> _SubsetRows:
@@ -214,13 +230,26 @@ class OpenImagesSource:
         return _SubsetRows(wanted, present, left, found, described)
 
 
+def _kept_tally(path: Path) -> _Tally | None:
+    """The tally in a file of the cache; one that is damaged counts as none."""
+    try:
+        return _Tally.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+
+
 def _read_names(url: str, path: Path) -> dict[str, str]:
     """Class id to name; V7's file has a header, those before have none."""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.reader(file) if row]
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.reader(file) if row and row[0] != "LabelName"]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"{url} cannot be read as CSV: {error}") from error
     if wrong := [row for row in rows if len(row) != 2]:
         raise UserError(f"{url}: a line has an id and a name, received {','.join(wrong[0])[:80]!r}")
-    return dict([_ROOT]) | {class_id: name for class_id, name in rows if class_id != "LabelName"}
+    if not rows:
+        raise UserError(f"{url} has no classes; check the base URL and the version")
+    return dict([_ROOT]) | dict(rows)
 
 
 def _read_children(url: str, path: Path) -> dict[str, set[str]]:
@@ -231,20 +260,34 @@ def _read_children(url: str, path: Path) -> dict[str, set[str]]:
         while stack:
             node = stack.pop()
             below = node.get("Subcategory", [])
+            node["LabelName"].encode()  # stops at what is no text, or none that can be written
             children.setdefault(node["LabelName"], set()).update(child["LabelName"] for child in below)
             stack += below + node.get("Part", [])
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise UserError(f"{url} is not a class hierarchy: JSON of LabelName, Subcategory and Part") from error
     return children
 
 
 def _table(url: str, path: Path, columns: Mapping[str, type[pl.DataType]], quote: str | None) -> _Table:
+    _check_text(url, path)
     with _one_line(url):
         scan = pl.scan_csv(path, infer_schema=False, schema_overrides=columns, glob=False, quote_char=quote)
         names = scan.collect_schema().names()
     if missing := [column for column in columns if column not in names]:
         raise UserError(f"{url}: no column {missing[0]}; it has {', '.join(names)[:300]}")
     return _Table(url, path, scan.select(*columns))
+
+
+def _check_text(url: str, path: Path) -> None:
+    """Refuse a file whose first line is no text: polars would unpack a compressed one, other readers here would not."""
+    with path.open("rb") as file:
+        head = file.readline(1 << 16)
+    try:
+        binary = "\0" in head.decode()
+    except UnicodeDecodeError:
+        binary = True
+    if binary:
+        raise UserError(f"{url} is no CSV file of UTF-8 text, not compressed; it starts with {head[:8]!r}")
 
 
 @contextmanager
@@ -256,15 +299,15 @@ def _one_line(url: str) -> Iterator[None]:
         raise UserError(f"{url} cannot be read as CSV: {str(error).partition(chr(10))[0]}") from error
 
 
-def _count(tables: list[_Table], class_ids: list[str]) -> dict[str, Any]:
-    """All rows, and boxes and images of each class, those verified as absent left out."""
+def _count(tables: list[_Table], class_ids: list[str]) -> _Tally:
     total = 0
     counts = np.zeros((len(class_ids), 2), np.int64)
     for table in tables:
         keys = _keys(table, class_ids)
         total += len(keys)
         counts += _count_keys(keys, len(class_ids))
-    return {"rows": total, "classes": dict(zip(class_ids, counts.tolist(), strict=True))}
+    pairs = ((boxes, images) for boxes, images in counts.tolist())
+    return _Tally(rows=total, classes=dict(zip(class_ids, pairs, strict=True)))
 
 
 def _keys(table: _Table, class_ids: list[str]) -> npt.NDArray[np.uint64]:

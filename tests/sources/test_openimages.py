@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import gzip
 import hashlib
 import io
 import json
@@ -9,6 +10,7 @@ import os
 import random
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from imageset.params import OpenImagesParams, load_params
 from imageset.sources import open_source, openimages
 from imageset.sources.openimages import OpenImagesSource
 from imageset.sources.sample import SampleSource
-from tests.webserver import Site, answer
+from tests.webserver import Site, answer, redirect
 
 CLASSES = {"/m/apple": "Apple", "/m/fruit": "Fruit", "/m/wheel": "Wheel", "/m/bike": "Bike", "/j/odd_1": "Odd-one"}
 TREE = {
@@ -95,6 +97,8 @@ def site() -> Iterator[Site]:
 
 BOXES = "/2018_04/validation/validation-annotations-bbox.csv"
 IMAGES = "/2018_04/validation/validation-images-with-rotation.csv"
+HIERARCHY = "/2018_04/bbox_labels_600_hierarchy.json"
+NAMES = "/2018_04/class-descriptions-boxable.csv"
 
 
 @pytest.fixture
@@ -170,6 +174,37 @@ def test_counts_are_kept_until_the_file_changes(site: Site, tmp_path: Path, monk
     assert len(counted) == 1
     site.routes[BOXES] = answer(table(BOX_HEAD, [box("b1", "/m/wheel")]), ETag='"newer"')
     assert a_source(site, tmp_path).tree().node("/m/wheel").boxes == 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"{}",
+        b"[]",
+        b"\xff\x00",
+        b"[" * 100_000,
+        b'{"rows": 3, "classes": []}',
+        b'{"rows": "3", "classes": {}}',
+        b'{"rows": 3, "classes": {"/m/apple": [1, 1]}}',
+    ],
+)
+def test_a_damaged_count_is_made_anew(site: Site, tmp_path: Path, content: bytes):
+    first = a_source(site, tmp_path).tree()
+    (kept,) = tmp_path.glob("*.tally.json")
+    whole = kept.read_bytes()
+    kept.write_bytes(content)
+    assert a_source(site, tmp_path).tree() == first
+    assert kept.read_bytes() == whole
+
+
+def test_a_redirect_to_the_host_of_the_pictures_is_followed(site: Site, tmp_path: Path):
+    site.routes |= {"/far": site.routes[BOXES], BOXES: redirect(site.url("/far", "localhost"))}
+    params = OpenImagesParams(
+        base_url=site.url(""), images_url="http://localhost/copies", version="v4", subsets=["validation"]
+    )
+    assert OpenImagesSource(params, tmp_path).tree().node("/m/apple").boxes == 1
 
 
 def test_the_audit_counts_every_step(site: Site, source: OpenImagesSource):
@@ -284,9 +319,23 @@ def test_an_image_id_that_is_no_file_name_is_refused(site: Site, source: OpenIma
         (BOXES, table(BOX_HEAD.replace("ImageID", '"ImageID"'), []), 'no column ImageID; it has "ImageID", Source'),
         (BOXES, b"<html>Please sign in</html>\n", "no column ImageID; it has <html>Please sign in</html>"),
         (BOXES, table(BOX_HEAD, [box("b1", "/m/apple", "a,0.2,0.1,0.2")]), "cannot be read as CSV: .*`a`"),
-        ("/2018_04/bbox_labels_600_hierarchy.json", b"[]", "is not a class hierarchy"),
-        ("/2018_04/bbox_labels_600_hierarchy.json", b'{"LabelName"', "is not a class hierarchy"),
-        ("/2018_04/class-descriptions-boxable.csv", b"/m/apple\n", "a line has an id and a name, received '/m/apple'"),
+        (BOXES, gzip.compress(table(BOX_HEAD, [])), r"is no CSV file of UTF-8 text.* starts with b'\\x1f\\x8b"),
+        (BOXES, gzip.compress(random.Random(20).randbytes(500))[:300], "is no CSV file of UTF-8 text"),
+        (BOXES, zlib.compress(table(BOX_HEAD, [])), "is no CSV file of UTF-8 text"),
+        (BOXES, table(BOX_HEAD, []).decode().encode("utf-16"), "is no CSV file of UTF-8 text"),
+        (BOXES, bytes(5000), "is no CSV file of UTF-8 text"),
+        (BOXES, table(BOX_HEAD, []) + random.Random(20).randbytes(5000), "cannot be read as CSV"),
+        (IMAGES, gzip.compress(photos()), "is no CSV file of UTF-8 text"),
+        (HIERARCHY, b"[]", "is not a class hierarchy"),
+        (HIERARCHY, b'{"LabelName"', "is not a class hierarchy"),
+        (HIERARCHY, b"[" * 100_000, "is not a class hierarchy"),
+        (HIERARCHY, b'{"LabelName": "/m/x", "Subcategory": [{"LabelName": 3}]}', "is not a class hierarchy"),
+        (HIERARCHY, b'{"LabelName": "\\ud800"}', "is not a class hierarchy"),
+        (NAMES, b"/m/apple\n", "a line has an id and a name, received '/m/apple'"),
+        (NAMES, b"/m/apple,\xff\xfe\n", "cannot be read as CSV: 'utf-8' codec"),
+        (NAMES, b"/m/apple," + b"y" * 200_000, "cannot be read as CSV: field larger"),
+        (NAMES, b"", "has no classes"),
+        (NAMES, b"LabelName,DisplayName\n", "has no classes"),
     ],
 )
 def test_files_that_are_not_what_they_should_be_are_named(
