@@ -14,7 +14,7 @@ import typer
 from imageset import records
 from imageset.errors import UserError, one_line_errors
 from imageset.params import load_params
-from imageset.quiet import quiet_stderr
+from imageset.quiet import importing_tensorflow
 
 if TYPE_CHECKING:
     import quilt3
@@ -81,7 +81,7 @@ def predict(
     model: Annotated[Path, typer.Option(help="The trained model.")] = _MODEL,
 ) -> None:
     """Print file, label and probability of each picture, taken as a whole; exit code 1 when one could not be read."""
-    with quiet_stderr():
+    with importing_tensorflow():
         from imageset.model_files import load_model
         from imageset.prediction import predict_files
 

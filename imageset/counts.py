@@ -27,7 +27,7 @@ def count_crops(crops: pd.DataFrame) -> dict[str, Any]:
 
 
 def count_split(split: pd.DataFrame) -> dict[str, Any]:
-    """Count an assignment (`records.SPLIT`): crops by split, by label and split; groups, and the crops of the largest."""
+    """Count an assignment (`records.SPLIT`): crops by split, by label and split; groups, and the largest in crops."""
     by_label = pd.crosstab(split["label"], split["split"]).reindex(columns=list(NAMES), fill_value=0)
     sizes = split.groupby("group").size()
     return {

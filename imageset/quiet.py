@@ -1,4 +1,4 @@
-"""Keeps libraries from writing to the terminal while they are imported."""
+"""Keeps TensorFlow from telling the user how it was built."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def quiet_stderr() -> Iterator[None]:
-    """Send what is written to file descriptor 2 to nowhere while the block runs.
+def importing_tensorflow() -> Iterator[None]:
+    """Import TensorFlow in the block: its C++ parts then write neither during the import nor after it.
 
-    For importing TensorFlow, whose C++ parts say how they were built before they can be told not to. Exceptions pass
-    and are shown as usual.
+    What they write while they are imported no setting of theirs stops, so file descriptor 2 leads nowhere meanwhile.
+    Exceptions pass and are shown as usual.
     """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     shown = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)

@@ -11,10 +11,10 @@ from imageset.errors import UserError
 from imageset.evaluation import evaluate, predictions_table
 from imageset.files import replacing_folder, write_json
 from imageset.params import Params
-from imageset.quiet import quiet_stderr
+from imageset.quiet import importing_tensorflow
 from stages import run
 
-with quiet_stderr():  # TensorFlow
+with importing_tensorflow():
     from imageset.determinism import make_deterministic
     from imageset.model_files import ModelMeta, load_model, probabilities
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from imageset.dataset import open_split
 from imageset.params import Params
-from imageset.quiet import quiet_stderr
+from imageset.quiet import importing_tensorflow
 from stages import run
 
-with quiet_stderr():  # TensorFlow
+with importing_tensorflow():
     from imageset.model_files import ModelMeta, save_model
     from imageset.training import train
 
