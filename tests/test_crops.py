@@ -3,6 +3,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -267,3 +272,45 @@ def test_ids_that_begin_like_others_are_no_trouble(tmp_path: Path) -> None:
     keys = [entry.key for entry in read_shard(tmp_path / "crops" / "00000.tar") if entry.extension == "jpg"]
     assert keys == sorted(crops["crop_id"])
     assert len(keys) == 48
+
+
+INTERRUPTED = """
+import sys
+from pathlib import Path
+from imageset.crops import make_crops
+from imageset.cut import CropRules
+from imageset.errors import one_line_errors
+from tests.drawn import box_rows, encoded, image_rows, lay_out, photograph
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    data = encoded(photograph(1600, 1200), "JPEG")
+    ids = [f"i{number:03d}" for number in range(600)]
+    downloads = lay_out(dict.fromkeys(ids, data), folder / "images", {key: f"{key[1:]:0>5}.tar" for key in ids})
+    boxes = box_rows([(key, "a", (0.0, 1.0, 0.0, 1.0)) for key in ids])
+    with one_line_errors():
+        print("begins", flush=True)
+        make_crops(folder / "images", folder / "crops", downloads=downloads, images=image_rows(ids), boxes=boxes,
+                   rules=CropRules(64, "stretch", "rgb", 1), exclude=(), workers=2)
+"""
+
+
+@pytest.mark.parametrize("when", ["workers start", "workers work"])
+def test_ctrl_c_ends_all_processes_at_once_with_one_line(tmp_path: Path, when: str) -> None:
+    script = tmp_path / "interrupted.py"
+    script.write_text(INTERRUPTED)
+    root = Path(__file__).parents[1]
+    process = subprocess.Popen(
+        [sys.executable, script, tmp_path], env=os.environ | {"PYTHONPATH": str(root)}, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begins\n"
+    while when == "workers work" and not list(tmp_path.glob(".crops*/**/0*.tar")):
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGINT)
+    _, shown = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert shown.endswith("stopped; run again to go on\n")
+    assert "Traceback" not in shown
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith((".crops", "crops"))] == []
