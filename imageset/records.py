@@ -146,11 +146,6 @@ def read(path: Path, schema: pa.Schema) -> pd.DataFrame:
         raise UserError(f"{path}: a value does not fit its column: {error}") from error
 
 
-def empty(schema: pa.Schema) -> pd.DataFrame:
-    """A table without rows, with the columns and types of a schema."""
-    return schema.empty_table().to_pandas()
-
-
 def _check_names(table: pa.Table, path: Path) -> None:
     """Refuse what would break a file name or a line, in ids and labels: they are the texts that may not be null."""
     for field in table.schema:

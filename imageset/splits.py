@@ -5,7 +5,7 @@ Not for pixels: see `imageset.dataset`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -94,9 +94,5 @@ def _check_each_label(table: pd.DataFrame) -> None:
             photographs = table.loc[table["label"] == label, "group"].nunique()
             raise UserError(
                 f"too few crops to split: {label} has {row.sum()} from {photographs} photographs, which leaves "
-                f"{_listed(row.index[row == 0])} without any; take a class with more pictures, or leave it out"
+                f"{' and '.join(row.index[row == 0])} without any; take a class with more pictures, or leave it out"
             )
-
-
-def _listed(names: Iterable[str]) -> str:
-    return " and ".join(names)

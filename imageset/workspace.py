@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 _LOCK = "dvc.lock"
 _PIPELINE = "dvc.yaml"
 _REPORT = Path("reports/package.json")
-# Only a package has it, made from tables that it has too.
 # Where a package may put files.
 _FOLDERS = ("data/", "models/", "reports/")
 _FILES = ("ATTRIBUTION.csv", _LOCK, _PIPELINE, "environment.yml", "params.yaml", "requirements.lock")

@@ -50,4 +50,9 @@ def test_counts_are_plain_json_in_one_order() -> None:
 
 
 def test_nothing_is_counted_as_nothing() -> None:
-    assert count_crops(records.empty(records.CROPS)) == {"boxes": 0, "status": {}, "reason": {}, "labels": []}
+    assert count_crops(records.CROPS.empty_table().to_pandas()) == {
+        "boxes": 0,
+        "status": {},
+        "reason": {},
+        "labels": [],
+    }

@@ -188,7 +188,7 @@ def test_an_image_shard_without_boxes_gives_an_empty_shard(world: World) -> None
 
 
 def test_nothing_to_crop_is_a_table_without_crops(world: World) -> None:
-    nothing = world.crop(boxes=records.empty(records.BOXES))
+    nothing = world.crop(boxes=records.BOXES.empty_table().to_pandas())
     records.write(nothing, world.folder / "t", records.CROPS)
     assert len(nothing) == 0
     dead = world.crop(downloads=download_rows(["i0"], status="failed", reason="timeout"))

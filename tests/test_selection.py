@@ -114,7 +114,9 @@ def test_the_audit_is_a_table_and_a_report():
 
 
 def test_nothing_wanted_gives_empty_tables():
-    rows = SourceRows(records.empty(records.IMAGES), records.empty(records.BOXES), (FOUND,), ("Apple",))
+    rows = SourceRows(
+        records.IMAGES.empty_table().to_pandas(), records.BOXES.empty_table().to_pandas(), (FOUND,), ("Apple",)
+    )
     selection = select(rows, 20, 5, 0)
     assert (len(selection.images), len(selection.boxes)) == (0, 0)
     assert selection.report()["labels"] == [{"label": "Apple", "boxes": 0, "images": 0}]
